@@ -1,0 +1,57 @@
+namespace GatewaySecure.MailProtection;
+
+/// <summary>
+/// The only thing that delivery accepts, and only <see cref="MailProtector"/> can make one: a message of which
+/// it is settled how it is protected. It protects as it is written, in blocks; size does not matter.
+/// </summary>
+public sealed class SendableMessage
+{
+    private readonly Func<Stream, CancellationToken, ValueTask> _write;
+
+    internal SendableMessage(long length, bool mayHoldEightBit, ProtectionRecord record, Func<Stream, CancellationToken, ValueTask> write)
+    {
+        Length = length;
+        MayHoldEightBit = mayHoldEightBit;
+        Record = record;
+        _write = write;
+    }
+
+    /// <summary>Exact number of octets that <see cref="WriteToAsync"/> writes.</summary>
+    public long Length { get; }
+
+    /// <summary>An octet above 127 may occur: the next hop must offer 8BITMIME or the mail is refused (5.6.3).</summary>
+    public bool MayHoldEightBit { get; }
+
+    /// <summary>What was done, with its evidence, for tracking and audit.</summary>
+    public ProtectionRecord Record { get; }
+
+    public ValueTask WriteToAsync(Stream destination, CancellationToken cancellationToken) =>
+        _write(destination, cancellationToken);
+}
+
+/// <summary>What one attempt did. Plain data, without secrets.</summary>
+/// <param name="Method"><c>normal</c>, <c>ca</c> or <c>kdc</c>.</param>
+/// <param name="Summary">One plain sentence: "S/MIME, AES-256-GCM, to CN=… serial … valid until …".</param>
+public sealed record ProtectionRecord(string Method, string Summary);
+
+/// <summary>What came of an attempt to protect.</summary>
+public abstract record ProtectionOutcome
+{
+    private ProtectionOutcome() { }
+
+    /// <param name="Message">To be delivered to all the recipients that were asked for.</param>
+    /// <param name="StateToKeep">
+    /// Must be stored durably in the spool item before the first octet is sent, and given back at the next attempt;
+    /// null where nothing has to be kept. Secret: it may hold a session key.
+    /// </param>
+    public sealed record Ready(SendableMessage Message, ReadOnlyMemory<byte>? StateToKeep) : ProtectionOutcome;
+
+    /// <summary>Can't be had now; trying later makes sense.</summary>
+    public sealed record Deferred(string Reason) : ProtectionOutcome;
+
+    /// <summary>
+    /// Can't be had until a person changes something (no certificate, principal revoked).
+    /// The decision says what follows: hold, reject, or another method.
+    /// </summary>
+    public sealed record Failed(string Reason) : ProtectionOutcome;
+}

@@ -1,0 +1,79 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using GatewaySecure.Addresses;
+
+namespace GatewaySecure.Smtp.Server;
+
+/// <summary>
+/// What the owner of a server session decides. One instance serves one connection, calls come one at a time.
+/// An exception from any method becomes 451 4.3.0 and never a 5xx: what is unknown is temporary.
+/// </summary>
+public interface ISmtpServerHandler
+{
+    /// <summary>Before the greeting. Null: go on with 220. A reply: send it (421 or 554) and close.</summary>
+    ValueTask<SmtpReply?> OnConnectAsync(SmtpPeer peer, CancellationToken cancellationToken);
+
+    /// <summary>Checks a password (called under TLS only). Null: 535 5.7.8. Else the name of the authenticated identity.</summary>
+    ValueTask<string?> AuthenticateAsync(SmtpPeer peer, string userName, string password, CancellationToken cancellationToken);
+
+    /// <summary>MAIL FROM, after its parameters were parsed. A positive reply (250) opens the transaction.</summary>
+    ValueTask<SmtpReply> OnMailAsync(SmtpPeer peer, Envelope envelope, CancellationToken cancellationToken);
+
+    /// <summary>RCPT TO. A positive reply adds the recipient; <paramref name="envelope"/> holds those added before.</summary>
+    ValueTask<SmtpReply> OnRecipientAsync(SmtpPeer peer, Envelope envelope, EnvelopeRecipient recipient, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// DATA or the first BDAT, with at least one recipient. The sink takes the content.
+    /// <paramref name="protocol"/> is the word for the Received header's <c>with</c> (ESMTP, ESMTPS, ESMTPSA, UTF8SMTPS…; RFC 3848, RFC 6531).
+    /// </summary>
+    ValueTask<MessageStart> OnMessageAsync(SmtpPeer peer, Envelope envelope, string protocol, CancellationToken cancellationToken);
+}
+
+/// <summary>Either a sink that takes the content (354, or go on with BDAT) or a reply that refuses it.</summary>
+public sealed record MessageStart
+{
+    private MessageStart(IMessageSink? sink, SmtpReply? refusal) => (Sink, Refusal) = (sink, refusal);
+
+    public IMessageSink? Sink { get; }
+
+    public SmtpReply? Refusal { get; }
+
+    public static MessageStart Accept(IMessageSink sink) => new(sink, null);
+
+    public static MessageStart Refuse(SmtpReply reply) => new(null, reply);
+}
+
+/// <summary>Takes the octets of one message as they arrive: dots unstuffed, line ends CRLF, in pieces of any size.</summary>
+public interface IMessageSink : IAsyncDisposable
+{
+    /// <summary>
+    /// Null: go on. A reply: the message is refused now (too large, loop, header injection); the session reads on
+    /// to the end of the content, so that the dialogue stays in step, and then sends that reply.
+    /// </summary>
+    ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken);
+
+    /// <summary>The content is whole. A 250 promises that it is durable. Disposal without a commit discards everything.</summary>
+    ValueTask<SmtpReply> CommitAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Who is at the other end, as far as it is known now; the session replaces it after EHLO, STARTTLS and AUTH.</summary>
+public sealed record SmtpPeer
+{
+    public required IPEndPoint RemoteEndPoint { get; init; }
+
+    public required IPEndPoint LocalEndPoint { get; init; }
+
+    /// <summary>The argument of EHLO or HELO, or null before it.</summary>
+    public string? HeloName { get; init; }
+
+    public bool IsTls { get; init; }
+
+    /// <summary>For the Received header, such as <c>TLSv1.3:TLS_AES_256_GCM_SHA384</c>; null without TLS.</summary>
+    public string? TlsDescription { get; init; }
+
+    /// <summary>The client's certificate where it gave one; whether to believe it is the owner's decision.</summary>
+    public X509Certificate2? ClientCertificate { get; init; }
+
+    /// <summary>The identity that AUTH proved, or null.</summary>
+    public string? AuthenticatedAs { get; init; }
+}
