@@ -42,7 +42,8 @@ public sealed class DomainName : IEquatable<DomainName>
         string ascii;
         try
         {
-            ascii = Idn.GetAscii(text).ToLowerInvariant();
+            // Lower case first: without ICU the mapping codes capital letters as they stand.
+            ascii = Idn.GetAscii(text.ToLowerInvariant());
         }
         catch (ArgumentException)
         {

@@ -1,0 +1,84 @@
+using System.Xml.Linq;
+
+namespace GatewaySecure.Architecture.Tests;
+
+/// <summary>Who may know whom. The table is docs/ARCHITECTURE.md's; a change here is a change there.</summary>
+public sealed class ArrowTests
+{
+    private static readonly Dictionary<string, string[]> Arrows = new()
+    {
+        ["Addresses"] = [],
+        ["Smtp"] = ["Addresses"],
+        ["Policies"] = ["Addresses"],
+        ["KdcCore"] = ["Addresses"],
+        ["SmartCard"] = [],
+        ["VirtualCard"] = [],
+        ["HsmAdapter"] = ["KdcCore"],
+        ["MailProtection"] = ["Addresses", "KdcCore"],
+        ["Storage"] = ["Addresses", "KdcCore"],
+        ["Gateway"] = ["Addresses", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "VirtualCard"],
+        ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard"],
+        ["Demo"] =
+        [
+            "Addresses", "Smtp", "KdcCore", "HsmAdapter", "MailProtection", "Storage", "SmartCard", "VirtualCard", "Gateway",
+            "CardClient", "CardEnrollment",
+        ],
+    };
+
+    /// <summary>The one gate of each outside dependency.</summary>
+    private static readonly Dictionary<string, string[]> Packages = new()
+    {
+        ["HsmAdapter"] = [],
+        ["MailProtection"] = ["BouncyCastle.Cryptography", "MimeKit", "System.Security.Cryptography.Pkcs"],
+        ["Storage"] = ["Microsoft.EntityFrameworkCore.Sqlite"],
+        ["Gateway"] = ["MimeKit", "System.CommandLine", "YamlDotNet"],
+        ["CardClient"] = ["System.CommandLine"],
+        ["CardEnrollment"] = ["System.CommandLine"],
+    };
+
+    public static TheoryData<string> Rooms => [.. Arrows.Keys];
+
+    [Fact]
+    public void Every_room_is_in_the_table()
+    {
+        var rooms = Directory.EnumerateFiles(Path.Combine(Tree.Root, "src"), "*.csproj", SearchOption.AllDirectories)
+            .Select(p => Path.GetFileNameWithoutExtension(p)!);
+        Assert.Equal(Arrows.Keys.Order(), rooms.Order());
+    }
+
+    [Theory]
+    [MemberData(nameof(Rooms))]
+    public void A_room_refers_only_to_rooms_the_table_allows(string room) =>
+        Assert.Empty(References(room, "ProjectReference").Select(p => Path.GetFileNameWithoutExtension(p)!).Except(Arrows[room]));
+
+    [Theory]
+    [MemberData(nameof(Rooms))]
+    public void A_room_uses_only_packages_whose_gate_it_is(string room) =>
+        Assert.Empty(References(room, "PackageReference").Except(Packages.GetValueOrDefault(room, [])));
+
+    [Fact]
+    public void Native_imports_stand_only_in_the_rooms_that_own_them()
+    {
+        var importers = Tree.Sources("src")
+            .Where(p => Tree.Read(p).Contains("[LibraryImport", StringComparison.Ordinal))
+            .Select(p => p.Split('/')[1])
+            .Distinct();
+        Assert.Empty(importers.Except(["SmartCard", "VirtualCard", "Gateway"]));
+    }
+
+    [Fact]
+    public void Only_the_protector_makes_sendable_messages()
+    {
+        var makers = Tree.Sources("src")
+            .Where(p => Tree.Read(p).Contains("new SendableMessage(", StringComparison.Ordinal))
+            .Select(p => p.Split('/')[1])
+            .Distinct();
+        Assert.Equal(["MailProtection"], makers);
+    }
+
+    private static IEnumerable<string> References(string room, string element) =>
+        XDocument.Load(Path.Combine(Tree.Root, "src", room, room + ".csproj"))
+            .Descendants(element)
+            .Select(e => e.Attribute("Include")!.Value.Replace('\\', '/'));
+}
