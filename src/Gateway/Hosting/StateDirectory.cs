@@ -1,0 +1,54 @@
+namespace GatewaySecure.Gateway.Hosting;
+
+/// <summary>
+/// Where a gateway keeps what must outlive it, readable by its own user only. One gateway owns it at a time: a lock file held
+/// open says so, and goes with the process however that ends.
+/// </summary>
+internal sealed class StateDirectory
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private StateDirectory(string root) => Root = root;
+
+    public string Root { get; }
+
+    public string Spool => Path.Combine(Root, "spool");
+
+    /// <summary>The software vault's files.</summary>
+    public string Keys => Path.Combine(Root, "keys");
+
+    public string Database => Path.Combine(Root, "gatewaysecure.db");
+
+    /// <summary>Recipients' certificates, where the configuration names no other folder.</summary>
+    public string Recipients => Path.Combine(Root, "certificates", "recipients");
+
+    public string Anchors => Path.Combine(Root, "certificates", "trust");
+
+    public string RevocationLists => Path.Combine(Root, "certificates", "crls");
+
+    public string OrganisationCertificate => Path.Combine(Root, "certificates", "organisation.pem");
+
+    public string TlsCertificate => Path.Combine(Root, "certificates", "tls-trial.pem");
+
+    public static StateDirectory Open(string path)
+    {
+        var state = new StateDirectory(Path.GetFullPath(path));
+        foreach (var folder in new[] { state.Root, state.Spool, state.Keys, state.Recipients, state.Anchors, state.RevocationLists })
+            Directory.CreateDirectory(folder, OwnerOnly);
+        return state;
+    }
+
+    /// <exception cref="IOException">Another gateway runs on this state directory.</exception>
+    public IDisposable Lock()
+    {
+        var path = Path.Combine(Root, "gateway.lock");
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw new IOException($"Another gateway runs on {Root}. Stop it, or give this one another --state.", e);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using GatewaySecure.Smtp;
+using GatewaySecure.Smtp.Server;
+
+namespace GatewaySecure.Gateway.Receiving;
+
+/// <summary>Writes the trace field that every accepted message gets on top (RFC 5321 §4.4, RFC 3848).</summary>
+internal static class ReceivedHeader
+{
+    /// <summary>The field as octets, folded, with its CRLF. What the client said of itself is cut to harmless characters.</summary>
+    public static byte[] Write(SmtpPeer peer, Envelope envelope, string hostName, string protocol, string id, DateTimeOffset time)
+    {
+        var text = new StringBuilder(256);
+        text.Append("Received: from ").Append(Harmless(peer.HeloName ?? "unknown")).Append(" (").Append(Literal(peer)).Append(")\r\n");
+        if (peer.TlsDescription is not null)
+            text.Append("\t(").Append(Harmless(peer.TlsDescription)).Append(")\r\n");
+        text.Append("\tby ").Append(hostName).Append(" with ").Append(protocol).Append(" id ").Append(id);
+        // One recipient may be named; several would tell each of the others (RFC 5321 §7.2).
+        if (envelope.Recipients is [var only] && !only.Address.NeedsSmtpUtf8)
+            text.Append("\r\n\tfor <").Append(only.Address.LocalPart.All(IsHarmless) ? only.Address : only.Address.Domain).Append('>');
+        text.Append(";\r\n\t")
+            .Append(time.ToString("ddd, dd MMM yyyy HH:mm:ss ", CultureInfo.InvariantCulture))
+            .Append(time.ToString("zzz", CultureInfo.InvariantCulture).Replace(":", "", StringComparison.Ordinal))
+            .Append("\r\n");
+        return Encoding.ASCII.GetBytes(text.ToString());
+    }
+
+    private static string Literal(SmtpPeer peer)
+    {
+        var address = peer.RemoteEndPoint.Address.IsIPv4MappedToIPv6 ? peer.RemoteEndPoint.Address.MapToIPv4() : peer.RemoteEndPoint.Address;
+        return address.AddressFamily == AddressFamily.InterNetworkV6 ? $"[IPv6:{address}]" : $"[{address}]";
+    }
+
+    private static string Harmless(string text) =>
+        string.Concat(text.Take(255).Select(c => IsHarmless(c) ? c : '?'));
+
+    private static bool IsHarmless(char c) => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':' or '[' or ']' or '+' or '=';
+}
