@@ -55,4 +55,18 @@ public sealed record SmtpServerOptions
 
     /// <summary>From the first octet to the last, whatever happens.</summary>
     public TimeSpan SessionTimeout { get; init; } = TimeSpan.FromHours(2);
+
+    /// <exception cref="ArgumentException">What is asked for can't be had.</exception>
+    internal void Check()
+    {
+        if (ImplicitTls && Tls is null)
+            throw new ArgumentException("Implicit TLS needs TLS options.");
+        if (MaxMessageSize <= 0 || MaxRecipients <= 0 || MaxErrors <= 0 || MaxJunkCommands <= 0 || MaxAuthenticationAttempts <= 0)
+            throw new ArgumentException("A limit must be positive.");
+        // RFC 5321 §4.5.3.1.4
+        if (MaxCommandLine < 512)
+            throw new ArgumentException("A command line may have 512 octets at least.");
+        if (new[] { CommandTimeout, DataTimeout, TlsHandshakeTimeout, SessionTimeout }.Any(t => t <= TimeSpan.Zero || t > TimeSpan.FromDays(1)))
+            throw new ArgumentException("A time limit must be positive and one day at most.");
+    }
 }
