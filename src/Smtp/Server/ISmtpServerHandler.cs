@@ -27,6 +27,11 @@ public interface ISmtpServerHandler
     /// <paramref name="protocol"/> is the word for the Received header's <c>with</c> (ESMTP, ESMTPS, ESMTPSA, UTF8SMTPS…; RFC 3848, RFC 6531).
     /// </summary>
     ValueTask<MessageStart> OnMessageAsync(SmtpPeer peer, Envelope envelope, string protocol, CancellationToken cancellationToken);
+
+    /// <summary>The exception behind a 451 4.3.0 (from this handler or its sink) or a failed handshake, for the owner's log. Must not throw.</summary>
+    void OnFault(SmtpPeer peer, Exception exception)
+    {
+    }
 }
 
 /// <summary>Either a sink that takes the content (354, or go on with BDAT) or a reply that refuses it.</summary>
