@@ -1,0 +1,37 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using System.Net;
+using GatewaySecure.Addresses;
+using GatewaySecure.Policies;
+
+namespace GatewaySecure.Gateway.Receiving;
+
+/// <summary>What the receiving side goes by: one immutable record, made from the configuration.</summary>
+internal sealed record ReceivingSettings
+{
+    /// <summary>In greeting, EHLO and trace fields.</summary>
+    public required DomainName HostName { get; init; }
+
+    public required PolicySnapshot Policy { get; init; }
+
+    /// <summary>Peers that may relay to any domain, without authentication.</summary>
+    public required ImmutableArray<IPNetwork> RelayNetworks { get; init; }
+
+    /// <summary>Peers whose claim of a sender counts as <c>relay</c> evidence (docs/formats/kdc-mail.md §3); empty by default.</summary>
+    public required ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; }
+
+    public required FrozenDictionary<string, Account> Accounts { get; init; }
+
+    public bool IsRelayNetwork(IPAddress address) => Contains(RelayNetworks, address);
+
+    public bool GivesRelayEvidence(IPAddress address) => Contains(RelayEvidenceFrom, address);
+
+    internal static bool Contains(ImmutableArray<IPNetwork> networks, IPAddress address)
+    {
+        var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+        return networks.Any(n => n.Contains(plain));
+    }
+}
+
+/// <summary>Somebody who may submit mail by AUTH, and the senders he may use.</summary>
+internal sealed record Account(string Name, string PasswordHash, ImmutableArray<MailAddress> Mailboxes);

@@ -1,0 +1,62 @@
+using GatewaySecure.Addresses;
+using GatewaySecure.Policies;
+using GatewaySecure.Smtp;
+using GatewaySecure.Smtp.Server;
+
+namespace GatewaySecure.Gateway.Receiving;
+
+/// <summary>
+/// May this peer send from this address, and relay to that one? And which way does the mail go? Pure: it looks at the settings
+/// and at what is known of the peer, and answers with a reply.
+/// </summary>
+internal sealed class RecipientGate(ReceivingSettings settings)
+{
+    private static readonly SmtpReply SenderAccepted = new(250, "2.1.0", "Sender accepted");
+    private static readonly SmtpReply RecipientAccepted = new(250, "2.1.5", "Recipient accepted");
+
+    /// <summary>Inside: an account under AUTH, or a peer of a relay network. Only these may send beyond our own domains.</summary>
+    public bool IsInside(SmtpPeer peer) =>
+        peer.AuthenticatedAs is not null || settings.IsRelayNetwork(peer.RemoteEndPoint.Address);
+
+    public SmtpReply CheckSender(SmtpPeer peer, MailAddress? sender)
+    {
+        if (peer.AuthenticatedAs is not { } name || sender is null || OwnsMailbox(name, sender))
+            return SenderAccepted;
+        return new SmtpReply(553, "5.7.1", $"<{sender}> is not a mailbox of {name}");
+    }
+
+    /// <summary>Whether mail may be relayed there at all; rules come after it.</summary>
+    public SmtpReply CheckRecipient(SmtpPeer peer, MailAddress recipient)
+    {
+        // The postmaster of our own domains is reachable whatever else holds (RFC 5321 §4.5.1).
+        if (IsInside(peer) || IsOurs(recipient.Domain) || IsOurPostmaster(recipient))
+            return RecipientAccepted;
+        return new SmtpReply(550, "5.7.1", $"No relay to {recipient.Domain} from your address; authenticate first");
+    }
+
+    public bool IsOurPostmaster(MailAddress address) =>
+        address.LocalPart.Equals("postmaster", StringComparison.OrdinalIgnoreCase)
+        && (IsOurs(address.Domain) || address.Domain.Equals(settings.HostName));
+
+    /// <summary>
+    /// Seen from the organisation. What comes from outside is inbound whatever its sender claims, so that a forged address of
+    /// ours never meets the rules for our own people.
+    /// </summary>
+    public Direction DirectionOf(SmtpPeer peer, MailAddress? sender, MailAddress recipient) =>
+        IsInside(peer) ? settings.Policy.DirectionOf(sender, recipient) : Direction.Inbound;
+
+    /// <summary>What stands behind the sender's name; null: nothing (docs/formats/kdc-mail.md §3).</summary>
+    public SenderEvidence EvidenceFor(SmtpPeer peer, MailAddress? sender)
+    {
+        if (sender is null)
+            return SenderEvidence.None;
+        if (peer.AuthenticatedAs is { } name)
+            return OwnsMailbox(name, sender) ? SenderEvidence.Authenticated : SenderEvidence.None;
+        return settings.GivesRelayEvidence(peer.RemoteEndPoint.Address) ? SenderEvidence.Relay : SenderEvidence.None;
+    }
+
+    private bool OwnsMailbox(string account, MailAddress sender) =>
+        settings.Accounts.TryGetValue(account, out var found) && found.Mailboxes.Contains(sender);
+
+    private bool IsOurs(DomainName domain) => settings.Policy.OwnDomains.Contains(domain);
+}

@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+using GatewaySecure.Policies;
+using GatewaySecure.Smtp;
+
+namespace GatewaySecure.Gateway.Spool;
+
+/// <summary>Everything about a mail that was settled when it was accepted; it never changes after 250.</summary>
+internal sealed record AcceptedMail
+{
+    public required DateTimeOffset AcceptedAt { get; init; }
+
+    public required Envelope Envelope { get; init; }
+
+    /// <summary>One for each of the envelope's recipients, in the same order.</summary>
+    public required ImmutableArray<Decision> Decisions { get; init; }
+
+    public required SessionFacts Session { get; init; }
+
+    /// <summary>An octet above 127 occurs in the content.</summary>
+    public required bool HoldsEightBit { get; init; }
+}
+
+/// <summary>Who brought it.</summary>
+/// <param name="PeerAddress">IP address, as text.</param>
+/// <param name="AuthenticatedAs">The account that AUTH proved, or null.</param>
+/// <param name="Evidence">What stands behind the sender's name.</param>
+/// <param name="FromInside">Brought by an account or a relay network.</param>
+internal sealed record SessionFacts(string PeerAddress, string? HeloName, string? AuthenticatedAs, SenderEvidence Evidence, bool FromInside);
+
+/// <summary>What stands behind the sender's name (docs/formats/kdc-mail.md §3).</summary>
+internal enum SenderEvidence
+{
+    None,
+    Authenticated,
+    Relay,
+}

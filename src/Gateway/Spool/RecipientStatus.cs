@@ -1,0 +1,35 @@
+namespace GatewaySecure.Gateway.Spool;
+
+/// <summary>How far one recipient is. Values are part of the journal's format: never renumber.</summary>
+internal enum RecipientState
+{
+    /// <summary>To be tried, now or later.</summary>
+    Queued = 0,
+
+    /// <summary>What its rule demands can't be had, or the rule says hold: nothing is sent. Protection is tried again at intervals.</summary>
+    Held = 1,
+
+    /// <summary>The next hop took over.</summary>
+    Delivered = 2,
+
+    /// <summary>Given up; the report about it is in the spool, or none is owed.</summary>
+    Failed = 3,
+}
+
+/// <summary>The status of one recipient, journalled whole at each change.</summary>
+/// <param name="State">How far it is.</param>
+/// <param name="Attempts">Tries so far, of any outcome.</param>
+/// <param name="NextAttempt">When to try again; null where nothing is to be tried.</param>
+/// <param name="Reason">Last reply or reason, one plain line; null before the first attempt.</param>
+/// <param name="DelayReported">The sender was told that it takes longer or is held.</param>
+internal sealed record RecipientStatus(
+    RecipientState State,
+    int Attempts,
+    DateTimeOffset? NextAttempt,
+    string? Reason,
+    bool DelayReported)
+{
+    public static RecipientStatus New { get; } = new(RecipientState.Queued, 0, null, null, false);
+
+    public bool IsFinal => State is RecipientState.Delivered or RecipientState.Failed;
+}
