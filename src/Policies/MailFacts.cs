@@ -4,8 +4,7 @@ using GatewaySecure.Addresses;
 namespace GatewaySecure.Policies;
 
 /// <summary>
-/// What is known of one mail for one recipient when rules are asked. Content facts are null before DATA:
-/// a rule that needs one can't match or be passed over yet.
+/// What is known of one mail for one recipient when rules are asked.
 /// </summary>
 public sealed record MailFacts
 {
@@ -39,10 +38,9 @@ public enum ProtectionMethod
     Kdc,
 }
 
-/// <summary>What happens where the method can't be had. Never "send in clear" unless a rule names <c>normal</c> itself.</summary>
+/// <summary>What happens where none of a rule's methods can be had. There is no "send in clear": a rule that wants that names <c>normal</c>.</summary>
 public enum WhenUnavailable
 {
     Hold,
     Reject,
-    UseMethod,
 }

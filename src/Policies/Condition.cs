@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+
+namespace GatewaySecure.Policies;
+
+/// <summary>One thing a rule asks for. All conditions of a rule must hold; of the values of one condition, any.</summary>
+public abstract record Condition
+{
+    private Condition() { }
+
+    /// <summary>Needs header fields, so it can't be judged before DATA; and whoever writes the mail decides about it.</summary>
+    public virtual bool NeedsContent => false;
+
+    /// <summary>Whether it holds, and why or why not in plain words.</summary>
+    /// <exception cref="InvalidOperationException">It needs content, and the facts have none yet.</exception>
+    internal abstract (bool Holds, string Why) Judge(MailFacts facts);
+
+    /// <summary>One line that stands for this condition alone, for the snapshot's version and for finding equal rules.</summary>
+    internal abstract string Canonical { get; }
+
+    public sealed record DirectionIs(ImmutableArray<Direction> AnyOf) : Condition
+    {
+        internal override string Canonical => $"direction={string.Join(',', AnyOf)}";
+
+        internal override (bool Holds, string Why) Judge(MailFacts facts) =>
+            AnyOf.Contains(facts.Direction)
+                ? (true, $"direction is {Word(facts.Direction)}")
+                : (false, $"direction is {Word(facts.Direction)}, not {string.Join(" or ", AnyOf.Select(Word))}");
+
+        private static string Word(Direction direction) => direction.ToString().ToLowerInvariant();
+    }
+
+    public sealed record SenderIs(ImmutableArray<AddressPattern> AnyOf) : Condition
+    {
+        internal override string Canonical => $"sender={string.Join(',', AnyOf)}";
+
+        internal override (bool Holds, string Why) Judge(MailFacts facts)
+        {
+            var shown = facts.Sender?.ToString() ?? "<>";
+            return AnyOf.FirstOrDefault(p => p.Matches(facts.Sender)) is { } pattern
+                ? (true, $"sender {shown} matches {pattern}")
+                : (false, $"sender {shown} does not match {string.Join(" or ", AnyOf)}");
+        }
+    }
+
+    public sealed record RecipientIs(ImmutableArray<AddressPattern> AnyOf) : Condition
+    {
+        internal override string Canonical => $"recipient={string.Join(',', AnyOf)}";
+
+        internal override (bool Holds, string Why) Judge(MailFacts facts) =>
+            AnyOf.FirstOrDefault(p => p.Matches(facts.Recipient)) is { } pattern
+                ? (true, $"recipient {facts.Recipient} matches {pattern}")
+                : (false, $"recipient {facts.Recipient} does not match {string.Join(" or ", AnyOf)}");
+    }
+
+    /// <summary>Some header field of that name, with a value that matches; without patterns: with any value. <c>subject</c> is one of them.</summary>
+    public sealed record HeaderIs(string Name, ImmutableArray<TextPattern> AnyOf) : Condition
+    {
+        public override bool NeedsContent => true;
+
+        internal override string Canonical => $"header:{Name.ToLowerInvariant()}={string.Join(',', AnyOf)}";
+
+        internal override (bool Holds, string Why) Judge(MailFacts facts)
+        {
+            var headers = facts.Headers ?? throw new InvalidOperationException("Header fields are not known before DATA.");
+            // The values themselves stay out of the words: they end up in logs and reports.
+            var values = headers.Where(h => h.Name.Equals(Name, StringComparison.OrdinalIgnoreCase)).Select(h => h.Value).ToList();
+            if (values.Count == 0)
+                return (false, $"there is no {Name} field");
+            if (AnyOf.IsEmpty)
+                return (true, $"there is a {Name} field");
+            return AnyOf.FirstOrDefault(p => values.Any(p.Matches)) is { } pattern
+                ? (true, $"{Name} matches {pattern}")
+                : (false, $"{Name} does not match {string.Join(" or ", AnyOf)}");
+        }
+    }
+}

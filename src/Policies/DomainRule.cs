@@ -1,0 +1,37 @@
+using System.Collections.Immutable;
+using GatewaySecure.Addresses;
+
+namespace GatewaySecure.Policies;
+
+/// <summary>One rule as an administrator writes it.</summary>
+/// <param name="Name">Unique; appears in logs, explanations and reports.</param>
+/// <param name="Conditions">All must hold; none at all means every mail.</param>
+public sealed record DomainRule(string Name, ImmutableArray<Condition> Conditions, RuleOutcome Outcome)
+{
+    public bool NeedsContent => Conditions.Any(c => c.NeedsContent);
+
+    internal string Canonical =>
+        $"{Name}\n{string.Join('\n', Conditions.Select(c => c.Canonical))}\n{Outcome.Canonical}";
+}
+
+/// <summary>What a rule wants.</summary>
+/// <param name="Methods">In the order in which to try them; empty unless <paramref name="Action"/> is Protect.</param>
+public sealed record RuleOutcome(DecisionAction Action, ImmutableArray<ProtectionMethod> Methods, WhenUnavailable WhenUnavailable = WhenUnavailable.Hold)
+{
+    public static RuleOutcome Protect(params ProtectionMethod[] methods) => new(DecisionAction.Protect, [.. methods]);
+
+    internal string Canonical => $"{Action} {string.Join(',', Methods)} {WhenUnavailable}";
+
+    /// <summary>How much it protects at the least: the weakest method it may end with; holding and refusing let nothing out at all.</summary>
+    internal int Strength => Action switch
+    {
+        DecisionAction.Reject => 4,
+        DecisionAction.Hold => 3,
+        _ => (int)Methods.Min(),
+    };
+}
+
+/// <summary>Everything the rules part of a configuration says.</summary>
+/// <param name="OwnDomains">The organisation's: they decide about directions.</param>
+/// <param name="Default">For mail that no rule matches; always written out, so that no unlisted domain passes by accident.</param>
+public sealed record PolicySet(ImmutableArray<DomainName> OwnDomains, ImmutableArray<DomainRule> Rules, RuleOutcome Default);

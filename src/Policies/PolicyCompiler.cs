@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+
+namespace GatewaySecure.Policies;
+
+/// <summary>Something about a policy that its author should know.</summary>
+/// <param name="Key">Where it is, such as <c>rules[2].method</c>.</param>
+/// <param name="IsError">An error keeps the policy from being used; a warning does not.</param>
+public sealed record PolicyFinding(string Key, string Message, bool IsError);
+
+/// <summary>Checks a policy as a whole and makes the snapshot. Finds everything at once.</summary>
+public static class PolicyCompiler
+{
+    /// <returns>The snapshot is null where a finding is an error.</returns>
+    public static (PolicySnapshot? Snapshot, ImmutableArray<PolicyFinding> Findings) Compile(PolicySet set)
+    {
+        ArgumentNullException.ThrowIfNull(set);
+        var findings = ImmutableArray.CreateBuilder<PolicyFinding>();
+        if (set.OwnDomains.IsEmpty)
+            findings.Add(new("organisation-domains", "names no domain: no mail could be told to be ours", IsError: true));
+        for (var i = 0; i < set.Rules.Length; i++)
+            CheckRule(set, i, findings);
+        CheckOutcome("default", set.Default, findings);
+        return (findings.Any(f => f.IsError) ? null : new PolicySnapshot(set), findings.ToImmutable());
+    }
+
+    private static void CheckRule(PolicySet set, int index, ImmutableArray<PolicyFinding>.Builder findings)
+    {
+        var (rule, key) = (set.Rules[index], $"rules[{index}]");
+        if (string.IsNullOrWhiteSpace(rule.Name))
+            findings.Add(new($"{key}.name", "is empty", IsError: true));
+        if (set.Rules.Take(index).Any(r => r.Name.Equals(rule.Name, StringComparison.OrdinalIgnoreCase)))
+            findings.Add(new($"{key}.name", $"'{rule.Name}' is the name of an earlier rule too", IsError: true));
+        CheckOutcome(key, rule.Outcome, findings);
+
+        // A content rule can be overruled by what the envelope demands, so it shadows nothing for certain.
+        if (set.Rules.Take(index).FirstOrDefault(r => !r.NeedsContent && Shadows(r, rule)) is { } earlier)
+            findings.Add(new(key, $"'{rule.Name}' is never reached: '{earlier.Name}' matches all of its mail before", IsError: false));
+        if (rule.NeedsContent && set.Rules.Skip(index + 1).FirstOrDefault(r => !r.NeedsContent && r.Outcome.Strength > rule.Outcome.Strength) is { } stricter)
+        {
+            findings.Add(new(
+                key,
+                $"'{rule.Name}' depends on what the sender writes, so it only raises protection: mail that '{stricter.Name}' demands more for keeps that",
+                IsError: false));
+        }
+    }
+
+    private static void CheckOutcome(string key, RuleOutcome outcome, ImmutableArray<PolicyFinding>.Builder findings)
+    {
+        if (outcome.Action != DecisionAction.Protect)
+            return;
+        if (outcome.Methods.IsEmpty)
+            findings.Add(new($"{key}.method", "names no method", IsError: true));
+        if (outcome.Methods.Distinct().Count() != outcome.Methods.Length)
+            findings.Add(new($"{key}.method", "names a method twice", IsError: true));
+        var normal = outcome.Methods.IndexOf(ProtectionMethod.Normal);
+        if (normal >= 0 && normal < outcome.Methods.Length - 1)
+            findings.Add(new($"{key}.method", "lists methods after normal, which can always be had", IsError: true));
+        else if (normal > 0)
+            findings.Add(new($"{key}.method", "lets mail out in clear where the methods before normal can't be had", IsError: false));
+    }
+
+    /// <summary>Every condition of the earlier rule stands in the later one too, so the later one can only match less.</summary>
+    private static bool Shadows(DomainRule earlier, DomainRule later) =>
+        earlier.Conditions.All(c => later.Conditions.Any(l => l.Canonical == c.Canonical));
+}
