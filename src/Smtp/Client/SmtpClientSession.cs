@@ -19,15 +19,16 @@ public sealed class SmtpClientSession : IAsyncDisposable
     private bool _needsReset;
 
     private SmtpClientSession(ClientConnection connection, SmtpClientOptions options, SmtpExtensions extensions) =>
-        (_connection, _options, Extensions) = (connection, options, extensions);
+        (_connection, _options, Extensions, TlsDescription) =
+            (connection, options, extensions, connection.Tls is { } tls ? TlsNames.Describe(tls) : null);
 
     /// <summary>What the peer offers, as said last (under TLS where there is TLS).</summary>
     public SmtpExtensions Extensions { get; }
 
-    public bool IsTls => _connection.Tls is not null;
+    public bool IsTls => TlsDescription is not null;
 
     /// <summary>Such as <c>TLSv1.3:TLS_AES_256_GCM_SHA384</c>; null without TLS.</summary>
-    public string? TlsDescription => _connection.Tls is { } tls && IsUsable ? TlsNames.Describe(tls) : null;
+    public string? TlsDescription { get; }
 
     /// <summary>True where another message may be sent on this connection.</summary>
     public bool IsUsable { get; private set; } = true;
@@ -219,6 +220,9 @@ public sealed class SmtpClientSession : IAsyncDisposable
     /// <summary>One write, then all replies; reading begins at once, so that neither side waits for the other (RFC 2920 §3.1).</summary>
     private async Task<List<SmtpReply>> AskTogetherAsync(List<string> commands, CancellationToken cancellationToken)
     {
+        await HearUnaskedAsync(cancellationToken);
+        if (_farewell is { } farewell)
+            return [.. Enumerable.Repeat(farewell, commands.Count)];
         var octets = Encoding.UTF8.GetBytes(string.Join("\r\n", commands) + "\r\n");
         var writing = _connection.WriteAsync(octets, _options.CommandTimeout, cancellationToken).AsTask();
         var replies = new List<SmtpReply>(commands.Count);
@@ -256,10 +260,21 @@ public sealed class SmtpClientSession : IAsyncDisposable
 
     private async Task<SmtpReply> AskAsync(string line, TimeSpan limit, CancellationToken cancellationToken)
     {
+        await HearUnaskedAsync(cancellationToken);
         if (_farewell is not null)
             return _farewell;
         await _connection.WriteLineAsync(line, limit, cancellationToken);
         return await ReadAsync(limit, cancellationToken);
+    }
+
+    /// <summary>
+    /// A peer may say 421 unasked (RFC 5321 §3.8). Any other reply nobody asked for would be taken for the answer to the next
+    /// command, and every answer after it for another's.
+    /// </summary>
+    private async Task HearUnaskedAsync(CancellationToken cancellationToken)
+    {
+        if (_farewell is null && _connection.HasBufferedInput && await ReadAsync(_options.CommandTimeout, cancellationToken) is { Code: not 421 } odd)
+            throw Unexpected("nothing", odd);
     }
 
     private async Task<SmtpReply> ReadAsync(TimeSpan limit, CancellationToken cancellationToken)

@@ -169,10 +169,8 @@ internal sealed class ServerConnection : IAsyncDisposable
         {
             try
             {
-                await _input.CompleteAsync();
-                await _output.CompleteAsync();
-                if (!_broken)
-                    await _tls.ShutdownAsync().WaitAsync(LastWordTimeout, _time, _abort);
+                // Bounded, because a peer that does not read would hold the last octets back for ever.
+                await EndTlsAsync(_tls).WaitAsync(LastWordTimeout, _time, _abort);
             }
             catch (Exception e) when (IsTransportFault(e) || e is TimeoutException or InvalidOperationException)
             {
@@ -187,6 +185,15 @@ internal sealed class ServerConnection : IAsyncDisposable
         _watch.Dispose();
         await _clear.Input.CompleteAsync();
         await _clear.Output.CompleteAsync();
+    }
+
+    private async Task EndTlsAsync(SslStream tls)
+    {
+        await _input.CompleteAsync();
+        // With an exception, so that it writes nothing more.
+        await _output.CompleteAsync(_broken ? new IOException("The connection is broken.") : null);
+        if (!_broken)
+            await tls.ShutdownAsync();
     }
 
     private static bool IsTransportFault(Exception e) =>

@@ -51,7 +51,8 @@ internal static class SmtpCommandParser
         var space = line.IndexOf(' ', StringComparison.Ordinal);
         var word = space < 0 ? line : line[..space];
         var arguments = space < 0 ? "" : line[(space + 1)..];
-        var verb = word.ToUpperInvariant() switch
+        // Letters that only look like ASCII in capitals (U+017F) make no command.
+        var verb = !Ascii.IsValid(word) ? Verb.Unknown : word.ToUpperInvariant() switch
         {
             "EHLO" => Verb.Ehlo,
             "HELO" => Verb.Helo,
@@ -319,10 +320,11 @@ internal static class SmtpCommandParser
             foreach (var parameter in text.Split(' '))
             {
                 var equals = parameter.IndexOf('=', StringComparison.Ordinal);
-                var keyword = (equals < 0 ? parameter : parameter[..equals]).ToUpperInvariant();
+                var keyword = equals < 0 ? parameter : parameter[..equals];
                 var value = equals < 0 ? null : parameter[(equals + 1)..];
                 if (keyword.Length == 0 || keyword[0] == '-' || keyword.AsSpan().IndexOfAnyExcept(KeywordCharacters) >= 0)
                     return null;
+                keyword = keyword.ToUpperInvariant();
                 // A value is never empty and never holds "=".
                 if (value is "" || value?.Contains('=', StringComparison.Ordinal) == true || !seen.Add(keyword))
                     return null;

@@ -9,7 +9,10 @@ public sealed record SmtpServerOptions
     /// <summary>Said in the greeting and in EHLO; <c>RCPT TO:&lt;postmaster&gt;</c> means the postmaster of this domain.</summary>
     public required DomainName ServerName { get; init; }
 
-    /// <summary>Null: STARTTLS is neither offered nor possible.</summary>
+    /// <summary>
+    /// Null: STARTTLS is neither offered nor possible. Should hold a ServerCertificateContext, which is built once, rather than a
+    /// certificate, whose chain is built at every handshake.
+    /// </summary>
     public SslServerAuthenticationOptions? Tls { get; init; }
 
     /// <summary>The TLS handshake comes first, before the greeting (RFC 8314 §3.3). Needs <see cref="Tls"/>.</summary>

@@ -70,9 +70,9 @@ public sealed partial class SmtpServerSession
             if (end.LastWord is { } word)
                 await _connection.SayLastWordAsync(word);
         }
-        catch (OperationCanceledException) when (abort.IsCancellationRequested)
+        catch (Exception) when (abort.IsCancellationRequested)
         {
-            // As asked.
+            // Cut off as asked; what breaks because of that is no news.
         }
         finally
         {

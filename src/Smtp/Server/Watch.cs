@@ -95,9 +95,15 @@ internal sealed class Watch : IDisposable
     {
         lock (_gate)
         {
-            // A late call for a wait that ended: the timer has been set anew and will come again.
-            if ((_reader is null && _writer is null) || Remaining(_deadline) > TimerSlack)
+            if (_reader is null && _writer is null)
                 return;
+            var left = Remaining(_deadline);
+            if (left > TimerSlack)
+            {
+                // A late call for a wait that has ended.
+                _timer.Change(left, Timeout.InfiniteTimeSpan);
+                return;
+            }
             _timedOut = true;
             Cancel();
         }
