@@ -17,11 +17,12 @@ internal static class FromField
     };
 
     /// <summary>The single sender, or the reason why there is none.</summary>
-    public static (MailAddress? Address, string Problem) Single(HeaderBlock header)
+    /// <param name="anyLineEnds">A header that nobody protects and that a program may have stored with line feeds alone.</param>
+    public static (MailAddress? Address, string Problem) Single(HeaderBlock header, bool anyLineEnds = false)
     {
         foreach (var field in header.Fields)
         {
-            if (HasLoneControl(field.Raw.Span))
+            if (!anyLineEnds && HasLoneControl(field.Raw.Span))
                 return (null, "A header field holds a bare carriage return, line feed or NUL.");
         }
         var fields = header.All("From").ToArray();
