@@ -136,6 +136,9 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
     {
         _encrypted = true;
         var cms = CmsObject.Read(part.Cms);
+        // Not authenticated by anything, so only the one value that mail has is taken.
+        if (cms.ContentType != Oids.Data)
+            return Refuse(OpenFailure.Damaged, DamagedText);
         var tickets = _kdc is null ? RecipientKeys.KekRecipients(cms) : [];
         if (tickets.Count > 0 && keys.Card is { } card)
         {
