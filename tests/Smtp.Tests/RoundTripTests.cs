@@ -1,7 +1,9 @@
+using System.IO.Pipelines;
 using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.Smtp.Client;
 using GatewaySecure.Smtp.Server;
+using Microsoft.Extensions.Time.Testing;
 
 namespace GatewaySecure.Smtp.Tests;
 
@@ -129,6 +131,77 @@ public sealed class RoundTripTests
         Assert.Equal(550, (await session.SendAsync(Simple, Make("dots"), TestContext.Current.CancellationToken))[0].Reply.Code);
         refuse = false;
         Assert.Equal(250, (await session.SendAsync(Simple, Make("dots"), TestContext.Current.CancellationToken))[0].Reply.Code);
+    }
+
+    [Theory]
+    [InlineData("a\n\n")]
+    [InlineData("\n")]
+    [InlineData("a\r")]
+    [InlineData("\r\r\n")]
+    [InlineData("a\r\n\n.\r\n")]
+    [InlineData("a\n.\r\nMAIL FROM:<evil@example.com>\r\n")]
+    [InlineData("a\r\n.\rb\r\n")]
+    public async Task Bare_line_ends_reach_nobody(string text)
+    {
+        foreach (var chunked in new[] { false, true })
+        {
+            await using var server = new TestServer();
+            await using var session = await SmtpClientSession.ConnectAsync(
+                server.ClientStream, Client with { Tls = TlsPolicy.Never, UseChunking = chunked }, TestContext.Current.CancellationToken);
+            var result = Assert.Single(await session.SendAsync(Simple, new TextContent(text), TestContext.Current.CancellationToken));
+            // By DATA our client does not say it; by BDAT our server does not take it.
+            Assert.Equal("554 5.6.0", $"{result.Reply.Code} {result.Reply.Status}");
+            Assert.Equal(chunked, session.IsUsable);
+            Assert.Empty(server.Handler.Messages);
+        }
+    }
+
+    [Fact]
+    public async Task Silent_peer_is_given_up_after_the_greeting_timeout()
+    {
+        var time = new FakeTimeProvider();
+        await using var stream = new DuplexPipeStream(new DuplexPipe(new Pipe().Reader, new Pipe().Writer));
+        var connecting = SmtpClientSession.ConnectAsync(stream, Client with { TimeProvider = time }, TestContext.Current.CancellationToken);
+        time.Advance(TimeSpan.FromMinutes(4.9));
+        Assert.False(connecting.IsCompleted);
+        time.Advance(TimeSpan.FromMinutes(0.2));
+        var e = await Assert.ThrowsAsync<SmtpClientException>(() => connecting.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+        Assert.Equal(SmtpClientFailure.Connection, e.Kind);
+        Assert.IsType<TimeoutException>(e.InnerException);
+    }
+
+    [Fact]
+    public async Task Server_that_does_not_answer_the_message_in_time_makes_it_unknown()
+    {
+        var time = new FakeTimeProvider();
+        var never = new TaskCompletionSource<SmtpReply>();
+        await using var server = new TestServer(handler: new RecordingHandler { OnCommit = () => never.Task });
+        await using var session = await SmtpClientSession.ConnectAsync(
+            server.ClientStream, Client with { Tls = TlsPolicy.Never, TimeProvider = time }, TestContext.Current.CancellationToken);
+        var sending = session.SendAsync(Simple, Make("dots"), TestContext.Current.CancellationToken);
+        for (var i = 0; i < 500 && !sending.IsCompleted; i++)
+        {
+            time.Advance(TimeSpan.FromSeconds(10));
+            await Task.WhenAny(sending, Task.Delay(5, TestContext.Current.CancellationToken));
+        }
+        Assert.Equal(SmtpClientFailure.Connection, (await Assert.ThrowsAsync<SmtpClientException>(() => sending)).Kind);
+        Assert.False(session.IsUsable);
+        never.SetResult(new SmtpReply(451, "4.3.0", "too late"));
+    }
+
+    [Fact]
+    public async Task Cancelled_caller_gets_his_cancellation_and_an_unusable_session()
+    {
+        var never = new TaskCompletionSource<SmtpReply>();
+        await using var server = new TestServer(handler: new RecordingHandler { OnCommit = () => never.Task });
+        await using var session = await SmtpClientSession.ConnectAsync(
+            server.ClientStream, Client with { Tls = TlsPolicy.Never }, TestContext.Current.CancellationToken);
+        using var caller = new CancellationTokenSource();
+        var sending = session.SendAsync(Simple, Make("dots"), caller.Token);
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+        Assert.False(session.IsUsable);
+        never.SetResult(new SmtpReply(451, "4.3.0", "too late"));
     }
 
     private static BytesContent Make(string name)
