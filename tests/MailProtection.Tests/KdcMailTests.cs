@@ -149,7 +149,7 @@ public sealed class KdcMailTests
             var (outcome, output) = await Sealed.OpenAsync(mail, _kdc.KeysOf("bob@example.org"));
             // The one version octet of KEKRecipientInfo and of the object mean nothing to a reader.
             if (outcome is OpenOutcome.Opened)
-                Assert.Equal([0x02, 0x01], cms[(i - 2)..i]);
+                Assert.True(cms[i - 2] == 0x02 && cms[i - 1] == 0x01, $"The octet at {i} may be changed unseen.");
             else
                 Assert.Empty(output);
         }

@@ -54,7 +54,7 @@ public sealed class OpeningTests : IDisposable
     [InlineData("-nodetach", VerdictLevel.Good)]
     [InlineData("", VerdictLevel.Good)]
     [InlineData("-nodetach -stream", VerdictLevel.Good)]
-    [InlineData("-keyopt rsa_padding_mode:pss", VerdictLevel.Good)]
+    [InlineData("-keyopt rsa_padding_mode:pss -keyopt rsa_pss_saltlen:digest", VerdictLevel.Good)]
     [InlineData("-md sha512 -keyid", VerdictLevel.Good)]
     [InlineData("-md sha1", VerdictLevel.Warning)]
     [InlineData("-noattr", VerdictLevel.Good)]
@@ -166,7 +166,7 @@ public sealed class OpeningTests : IDisposable
             else
             {
                 // CBC does not show changes: never without the warning that says so.
-                Assert.Equal("-aes256", options);
+                Assert.True(options == "-aes256", $"The octet at {i} of {cms.Length} may be changed unseen.");
                 Assert.Contains(((OpenOutcome.Opened)outcome).Mail.Verdicts, v => v.Text.Contains("does not show changes", StringComparison.Ordinal));
             }
         }

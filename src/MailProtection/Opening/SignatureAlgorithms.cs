@@ -58,8 +58,10 @@ internal static class SignatureAlgorithms
                 return ecdsa?.VerifyHash(digest, signature, DSASignatureFormat.Rfc3279DerSequence) ?? false;
             }
             using var rsa = certificate.GetRSAPublicKey();
-            var padding = oid == Oids.RsaPss ? RSASignaturePadding.CreatePss(PssSaltLength(algorithm)) : RSASignaturePadding.Pkcs1;
-            return rsa?.VerifyHash(digest, signature, hash, padding) ?? false;
+            // The platform takes the salt as long as the hash, which RFC 4056 §3 recommends; others are not read.
+            if (oid == Oids.RsaPss && PssSaltLength(algorithm) != digest.Length)
+                return null;
+            return rsa?.VerifyHash(digest, signature, hash, oid == Oids.RsaPss ? RSASignaturePadding.Pss : RSASignaturePadding.Pkcs1) ?? false;
         }
         catch (CryptographicException)
         {
