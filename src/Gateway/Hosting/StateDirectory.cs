@@ -14,9 +14,6 @@ internal sealed class StateDirectory
 
     public string Spool => Path.Combine(Root, "spool");
 
-    /// <summary>The software vault's files.</summary>
-    public string Keys => Path.Combine(Root, "keys");
-
     public string Database => Path.Combine(Root, "gatewaysecure.db");
 
     /// <summary>Recipients' certificates, where the configuration names no other folder.</summary>
@@ -33,8 +30,13 @@ internal sealed class StateDirectory
     public static StateDirectory Open(string path)
     {
         var state = new StateDirectory(Path.GetFullPath(path));
-        foreach (var folder in new[] { state.Root, state.Spool, state.Keys, state.Recipients, state.Anchors, state.RevocationLists })
-            Directory.CreateDirectory(folder, OwnerOnly);
+        foreach (var folder in new[] { state.Root, state.Spool, state.Recipients, state.Anchors, state.RevocationLists })
+        {
+            if (OperatingSystem.IsWindows())
+                Directory.CreateDirectory(folder);
+            else
+                Directory.CreateDirectory(folder, OwnerOnly);
+        }
         return state;
     }
 

@@ -1,4 +1,5 @@
 using GatewaySecure.Addresses;
+using GatewaySecure.Gateway.Spool;
 using GatewaySecure.Policies;
 using GatewaySecure.Smtp;
 using GatewaySecure.Smtp.Server;

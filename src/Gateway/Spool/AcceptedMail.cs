@@ -14,6 +14,9 @@ internal sealed record AcceptedMail
     /// <summary>One for each of the envelope's recipients, in the same order.</summary>
     public required ImmutableArray<Decision> Decisions { get; init; }
 
+    /// <summary>Indexes of recipients that stand in neither To nor Cc: in a protected mail nobody else may learn of them.</summary>
+    public ImmutableArray<int> Blind { get; init; } = [];
+
     public required SessionFacts Session { get; init; }
 
     /// <summary>An octet above 127 occurs in the content.</summary>

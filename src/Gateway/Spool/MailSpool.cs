@@ -65,6 +65,6 @@ internal sealed class SpooledMail
     public ValueTask RecordAsync(IReadOnlyList<(int Index, RecipientStatus Status)> changes, bool durable, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
-    /// <summary>Every recipient is final: the item leaves the disk.</summary>
-    public void Remove() => throw new NotSupportedException();
+    /// <summary>Every recipient is final with these changes: takes them over without a journal line, and the item leaves the disk.</summary>
+    public void Finish(IReadOnlyList<(int Index, RecipientStatus Status)> changes) => throw new NotSupportedException();
 }

@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+
+namespace GatewaySecure.Gateway.Queue;
+
+/// <summary>How patiently and how wide the queue works.</summary>
+internal sealed record QueueOptions
+{
+    /// <summary>Waiting time before the second, third… attempt; the last one repeats.</summary>
+    public ImmutableArray<TimeSpan> Retry { get; init; } =
+        [TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(15), TimeSpan.FromHours(1), TimeSpan.FromHours(4)];
+
+    /// <summary>After this long a recipient that still can't be reached is given up (RFC 5321 §4.5.4.1: 4 to 5 days).</summary>
+    public TimeSpan ExpireAfter { get; init; } = TimeSpan.FromDays(5);
+
+    /// <summary>After this long the sender is told once that it takes longer.</summary>
+    public TimeSpan DelayReportAfter { get; init; } = TimeSpan.FromHours(4);
+
+    /// <summary>A held recipient's protection is tried again this often: a certificate may have come.</summary>
+    public TimeSpan RetryHeldAfter { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>Mails worked on at once.</summary>
+    public int Concurrency { get; init; } = Math.Max(8, 2 * Environment.ProcessorCount);
+
+    /// <summary>Octets of mail worked on at once; a larger mail goes alone.</summary>
+    public long BytesInFlight { get; init; } = 64L << 20;
+
+    /// <summary>At shutdown: how long deliveries under way may take to end.</summary>
+    public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>The wait after that many attempts, spread by a tenth so that a host that comes back is not met by all at once.</summary>
+    public TimeSpan DelayAfter(int attempts)
+    {
+        var wait = Retry[Math.Min(Math.Max(attempts, 1), Retry.Length) - 1];
+        return wait * (0.9 + 0.2 * Random.Shared.NextDouble());
+    }
+}
