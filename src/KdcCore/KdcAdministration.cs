@@ -100,7 +100,8 @@ public sealed class KdcAdministration(Realm realm, KdcPorts ports, TimeProvider 
         DemandGoodStanding(principal);
         var key = await ports.Vault.GenerateAsync(new MasterKeyName(id, principal.Kvno + 1), cancellationToken);
         return await SaveAsync(
-            principal with { Kvno = principal.Kvno + 1 }, "key.renew", $"kvno={principal.Kvno + 1} vault={ports.Vault.Description}", key, cancellationToken);
+            principal with { Kvno = principal.Kvno + 1 }, "key.renew",
+            $"kvno={principal.Kvno + 1} vault={ports.Vault.Description}", key, cancellationToken);
     }
 
     /// <summary>
