@@ -137,6 +137,15 @@ public sealed class SoftwareVaultTests : IDisposable
     }
 
     [Fact]
+    public void A_closed_vault_wraps_nothing()
+    {
+        var vault = SoftwareVault.OpenOrCreate(_directory.Path);
+        var spool = vault.Spool;
+        vault.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => spool.Wrap(new byte[32], "item"u8));
+    }
+
+    [Fact]
     public void A_spool_key_serves_many_threads()
     {
         using var vault = SoftwareVault.OpenOrCreate(_directory.Path);
