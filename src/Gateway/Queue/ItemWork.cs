@@ -41,7 +41,7 @@ internal sealed class ItemWork(
     }
 
     /// <summary>Recipients whose copy is the same: decision and next hop are. A blind recipient of a protected mail travels alone.</summary>
-    private IEnumerable<Group> Groups(SpooledMail item, DateTimeOffset now) =>
+    private List<Group> Groups(SpooledMail item, DateTimeOffset now) =>
         item.Status
             .Select((status, index) => (Status: status, Index: index))
             .Where(r => !r.Status.IsFinal && IsDue(r.Status, now))
