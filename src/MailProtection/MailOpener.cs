@@ -39,10 +39,10 @@ public sealed record OpeningKeys
 
 /// <summary>Whose KDC card this is.</summary>
 /// <param name="Realm">The realm that issued it.</param>
-/// <param name="PrincipalId">The principal's immutable id, as tickets carry it.</param>
+/// <param name="Principal">The principal's immutable id, as tickets carry it.</param>
 /// <param name="KeyVersion">kvno of the master key on the card.</param>
 /// <param name="MasterKey">K_X, after the PIN.</param>
-public sealed record CardIdentity(string Realm, ReadOnlyMemory<byte> PrincipalId, int KeyVersion, IMasterKey MasterKey);
+public sealed record CardIdentity(Realm Realm, PrincipalId Principal, int KeyVersion, IMasterKey MasterKey);
 
 /// <summary>A certificate with its decryption key: <see cref="RSA"/>, <see cref="ECDiffieHellman"/>, or an exportable <see cref="ECDsa"/>.</summary>
 public sealed record SmimeKey(X509Certificate2 Certificate, AsymmetricAlgorithm Key);
@@ -114,7 +114,7 @@ public sealed record OpenedMail
     public DateTimeOffset? IssuedAt { get; init; }
 
     /// <summary>KDC mail: the ticket's id. A client that sees one in a second message warns.</summary>
-    public ReadOnlyMemory<byte> TicketId { get; init; }
+    public TicketId? TicketId { get; init; }
 
     /// <summary>The worst of the verdicts.</summary>
     public VerdictLevel Worst => Verdicts.Length == 0 ? VerdictLevel.Good : Verdicts.Max(v => v.Level);

@@ -42,6 +42,6 @@ public sealed class MailProtector(TimeProvider time)
     public ValueTask<ProtectionOutcome> SealKdcAsync(KdcOrder order, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(order);
-        return KdcSealer.SealAsync(order, cancellationToken);
+        return KdcSealer.SealAsync(order, time, cancellationToken);
     }
 }

@@ -22,6 +22,22 @@ internal static class OuterHeader
         return output.WrittenSpan.ToArray();
     }
 
+    /// <summary>The fields of <see cref="HeaderProtection"/>, and the KDC container's description (docs/formats/kdc-mail.md §5).</summary>
+    public static byte[] ForKdc(HeaderBlock original)
+    {
+        var output = new ArrayBufferWriter<byte>(2048);
+        foreach (var field in original.Fields)
+        {
+            if (HeaderProtection.IsTrace(field))
+                AppendField(output, field);
+            else if (HeaderProtection.Outside(field) is { } outside)
+                AppendField(output, outside);
+        }
+        output.Write("MIME-Version: 1.0\r\nContent-Type: application/vnd.gatewaysecure.kdc-mime; name=\"mail.kdc\"\r\n"u8);
+        output.Write("Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"mail.kdc\"\r\n\r\n"u8);
+        return output.WrittenSpan.ToArray();
+    }
+
     /// <summary>RFC 5322 §3.6.3: a copy must not tell who else got one blind.</summary>
     public static bool IsBlindCopy(HeaderField field) => field.Is("Bcc") || field.Is("Resent-Bcc");
 
