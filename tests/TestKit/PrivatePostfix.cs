@@ -57,14 +57,15 @@ public sealed class PrivatePostfix : IAsyncDisposable
         var directory = MakeDirectory(options.ParentDirectory);
         var port = Loopback.FreePort();
         var daemons = (await Tool.RunAsync("postconf", ["-dh", "daemon_directory"])).Checked().Text.Trim();
-        WriteConfiguration(directory, port, options);
-        // Makes the queue's folders with the owners and modes that Postfix wants.
-        (await Tool.RunAsync("postfix", ["-c", Path.Combine(directory, "conf"), "check"])).Checked();
+        var configuration = Path.Combine(directory, "conf");
         // In the foreground (-s), so that it is our child and prints its log.
-        var master = new ChildServer(Path.Combine(daemons, "master"), ["-c", Path.Combine(directory, "conf"), "-s"], port);
+        var master = new ChildServer(Path.Combine(daemons, "master"), ["-c", configuration, "-s"], port);
         var postfix = new PrivatePostfix(master, directory);
         try
         {
+            WriteConfiguration(directory, port, options);
+            // Makes the queue's folders with the owners and modes that Postfix wants.
+            (await Tool.RunAsync("postfix", ["-c", configuration, "check"])).Checked();
             await master.StartAsync();
         }
         catch
@@ -144,10 +145,8 @@ public sealed class PrivatePostfix : IAsyncDisposable
             ["message_size_limit"] = "0",
             ["mailbox_size_limit"] = "0",
             ["virtual_mailbox_limit"] = "0",
-            // Nothing of the defaults may hold it back on one machine: as many at a time as come, no pause.
-            ["default_process_limit"] = "200",
-            ["default_destination_concurrency_limit"] = "100",
-            ["initial_destination_concurrency"] = "50",
+            // Nothing may hold it back on one machine: no pauses, no limit for clients, its usual concurrency from the start.
+            ["initial_destination_concurrency"] = "20",
             ["in_flow_delay"] = "0",
             ["smtpd_client_connection_count_limit"] = "0",
         };
