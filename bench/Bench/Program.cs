@@ -11,7 +11,12 @@ var name = new Argument<string?>("name")
 name.AcceptOnlyFromAmong("relay", "smime");
 var quick = new Option<bool>("--quick") { Description = "fewer cases and rounds; ends within 50 seconds in total" };
 var json = new Option<FileInfo?>("--json") { Description = "also write the results to this file" };
-var root = new RootCommand("Measures GatewaySecure against its named rivals. A ratio above 1 means that GatewaySecure is better.") { name, quick, json };
+var root = new RootCommand("Measures GatewaySecure against its named rivals. A ratio above 1 means that GatewaySecure is better.")
+{
+    name,
+    quick,
+    json,
+};
 root.SetAction(async (parsed, _) =>
 {
     var wanted = parsed.GetValue(name);

@@ -42,7 +42,7 @@ public sealed class PrivatePostfix : IAsyncDisposable
     /// <summary>The lines of its mail log so far.</summary>
     public IReadOnlyCollection<string> Log => _master.Log;
 
-    /// <summary>The folder whose files are what was delivered, whole messages with Postfix's Return-Path, X-Original-To, Delivered-To and Received.</summary>
+    /// <summary>Its files are what was delivered: whole messages behind Postfix's Return-Path, X-Original-To, Delivered-To and Received.</summary>
     public string DeliveredDirectory => Path.Combine(_directory, "mail", "inbox", "new");
 
     /// <summary>Starts one.</summary>

@@ -13,7 +13,8 @@ internal static class RelayBench
         using var work = Tree.MakeWorkDirectory();
         await using var rivalSink = new SmtpSink();
         await using var ourSink = new SmtpSink();
-        await using var postfix = await PrivatePostfix.StartAsync(new PostfixOptions { ParentDirectory = work.Path, RelayPort = rivalSink.Port, Log = false });
+        var options = new PostfixOptions { ParentDirectory = work.Path, RelayPort = rivalSink.Port, Log = false };
+        await using var postfix = await PrivatePostfix.StartAsync(options);
         await using var gateway = await BenchGateway.StartAsync(work, ourSink.Port);
         var rival = new RelaySide("Postfix", postfix.Port, BenchGateway.PlainRecipient, rivalSink);
         RelaySide[] ours =
