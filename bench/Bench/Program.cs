@@ -1,0 +1,41 @@
+using System.CommandLine;
+using GatewaySecure.Bench;
+using GatewaySecure.Bench.Relay;
+using GatewaySecure.Bench.Smime;
+
+var name = new Argument<string?>("name")
+{
+    Description = "relay or smime; all without it",
+    Arity = ArgumentArity.ZeroOrOne,
+};
+name.AcceptOnlyFromAmong("relay", "smime");
+var quick = new Option<bool>("--quick") { Description = "fewer cases and rounds; ends within 50 seconds in total" };
+var json = new Option<FileInfo?>("--json") { Description = "also write the results to this file" };
+var root = new RootCommand("Measures GatewaySecure against its named rivals. A ratio above 1 means that GatewaySecure is better.")
+{
+    name,
+    quick,
+    json,
+};
+root.SetAction(async (parsed, _) =>
+{
+    var wanted = parsed.GetValue(name);
+    var effort = parsed.GetValue(quick) ? Effort.Quick() : Effort.Full();
+    var report = new Report(Console.Out);
+    try
+    {
+        if (wanted is null or "smime")
+            await SmimeBench.RunAsync(effort, report);
+        if (wanted is null or "relay")
+            await RelayBench.RunAsync(effort, report);
+    }
+    catch (Exception e) when (e is InvalidOperationException or TimeoutException or IOException)
+    {
+        await Console.Error.WriteLineAsync(e.Message);
+        return 1;
+    }
+    if (parsed.GetValue(json) is { } file)
+        report.WriteJson(file);
+    return 0;
+});
+return await root.Parse(args).InvokeAsync();
