@@ -125,6 +125,19 @@ public sealed class KdcMailTests
         Assert.Empty(_kdc.Orders);
     }
 
+    [Theory]
+    [InlineData("From: alice@example.org\n\nx")]
+    [InlineData("From: \"Example, Alice\" <Alice@EXAMPLE.org>\n\nx")]
+    [InlineData("From: =?utf-8?q?Al=C3=AFce?=\n <alice@example.org> (office)\n\nx")]
+    [InlineData("from : <alice@example.org>\nBroken line\nFrom: mallory@example.org\n\nx")]
+    public async Task Sender_is_understood_in_every_spelling(string mail)
+    {
+        var octets = await Sealed.WriteAsync(await SealAsync(mail));
+        var (outcome, output) = await Sealed.OpenAsync(octets, _kdc.KeysOf("bob@example.org"));
+        Assert.IsType<OpenOutcome.Opened>(outcome);
+        Assert.EndsWith("x", Encoding.ASCII.GetString(output));
+    }
+
     [Fact]
     public async Task Answers_of_the_kdc_become_outcomes()
     {

@@ -162,9 +162,9 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         {
             return Refuse(
                 OpenFailure.NoKey,
-                tickets.Count > 0
-                    ? "This is KDC mail: open it with your card."
-                    : "The mail is not encrypted to any of your certificates.");
+                tickets.Count == 0 ? "The mail is not encrypted to any of your certificates."
+                    : keys.Card is null ? "This is KDC mail: open it with your card."
+                    : "The mail is neither for your card nor for any of your certificates.");
         }
         foreach (var candidate in candidates)
         {
