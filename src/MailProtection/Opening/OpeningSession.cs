@@ -19,6 +19,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
     private const int MaximumHeader = 1024 * 1024;
 
     private readonly List<Verdict> _verdicts = [];
+    private readonly List<ContentDecryption> _decryptions = [];
     private MailAddress? _from;
     private HeaderBlock _outer = HeaderBlock.TryParse(ReadOnlyMemory<byte>.Empty, isWhole: true)!;
     private OctetSource? _entity;
@@ -30,6 +31,19 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
     private int _trustedSignatures;
 
     public async ValueTask<OpenOutcome> RunAsync(Stream output, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await OpenAndWriteAsync(output, cancellationToken);
+        }
+        finally
+        {
+            foreach (var decryption in _decryptions)
+                decryption.ClearKey();
+        }
+    }
+
+    private async ValueTask<OpenOutcome> OpenAndWriteAsync(Stream output, CancellationToken cancellationToken)
     {
         OpenOutcome.Refused? refused;
         try
@@ -145,6 +159,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
             var opening = await MasterKeyFault.GuardAsync(() => KdcOpening.UnwrapAsync(cms, tickets, card, cancellationToken));
             if (opening.Entity is not null)
             {
+                _decryptions.Add(opening.Entity);
                 if (opening.Verify() is { } fault)
                     return Refuse(fault.Failure, fault.Reason);
                 _kdc = opening;
@@ -169,6 +184,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         foreach (var candidate in candidates)
         {
             var decryption = ContentDecryption.Create(cms, candidate);
+            _decryptions.Add(decryption);
             if (!Decrypts(decryption))
                 continue;
             _entity = decryption;
