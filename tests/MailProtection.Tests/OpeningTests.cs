@@ -216,6 +216,15 @@ public sealed class OpeningTests : IDisposable
     }
 
     [Fact]
+    public async Task Other_sender_under_unsigned_header_protection_is_bad()
+    {
+        var mail = await EncryptAsync("From: boss@example.org\r\nContent-Type: text/plain; hp=\"cipher\"\r\n\r\nPay.\r\n"u8.ToArray(), Bob, "-aes256");
+        var opened = await BadAsync(Encoding.ASCII.GetString(mail));
+        Assert.Contains(opened.Verdicts, v => v.Text.Contains("another sender", StringComparison.Ordinal));
+        Assert.Null(opened.Sender);
+    }
+
+    [Fact]
     public async Task Torn_and_random_objects_never_crash()
     {
         var text = Encoding.ASCII.GetString(await SignAsync(Alice, "-nodetach"));

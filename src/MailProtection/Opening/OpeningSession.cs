@@ -140,8 +140,12 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         if (_entityIsMessage)
         {
             // Inside, the author's own header stands: it counts for signatures, too.
+            var inside = FromField.Single(root.Header, anyLineEnds: true).Address;
+            // RFC 9788 §4.4: without a signature anybody may have written the inner From.
+            if (!tookOffKdc && (inside is null || !inside.Equals(_from)))
+                _verdicts.Add(new(VerdictLevel.Bad, "Inside, the mail names another sender than outside, and nothing proves either."));
             _outer = root.Header;
-            _from = FromField.Single(root.Header, anyLineEnds: true).Address;
+            _from = inside;
         }
         return ProtectedPart.AtRoot(_entity, root);
     }
