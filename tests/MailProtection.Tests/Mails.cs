@@ -37,11 +37,16 @@ internal sealed class LargeMail(string header, long bodyLength) : IMailContent
 
         public override long Position { get => _at; set => throw new NotSupportedException(); }
 
-        public override int Read(byte[] buffer, int offset, int count)
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.FromResult(Read(buffer.Span));
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer)
         {
-            var read = (int)Math.Min(count, length - _at);
+            var read = (int)Math.Min(buffer.Length, length - _at);
             for (var i = 0; i < read; i++, _at++)
-                buffer[offset + i] = _at < header.Length ? header[_at] : Line[(_at - header.Length) % Line.Length];
+                buffer[i] = _at < header.Length ? header[_at] : Line[(_at - header.Length) % Line.Length];
             return read;
         }
 

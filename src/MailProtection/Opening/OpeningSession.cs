@@ -19,6 +19,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
     private const int MaximumHeader = 1024 * 1024;
 
     private readonly List<Verdict> _verdicts = [];
+    private readonly List<ContentDecryption> _decryptions = [];
     private MailAddress? _from;
     private HeaderBlock _outer = HeaderBlock.TryParse(ReadOnlyMemory<byte>.Empty, isWhole: true)!;
     private OctetSource? _entity;
@@ -30,6 +31,19 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
     private int _trustedSignatures;
 
     public async ValueTask<OpenOutcome> RunAsync(Stream output, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await OpenAndWriteAsync(output, cancellationToken);
+        }
+        finally
+        {
+            foreach (var decryption in _decryptions)
+                decryption.ClearKey();
+        }
+    }
+
+    private async ValueTask<OpenOutcome> OpenAndWriteAsync(Stream output, CancellationToken cancellationToken)
     {
         OpenOutcome.Refused? refused;
         try
@@ -126,8 +140,12 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         if (_entityIsMessage)
         {
             // Inside, the author's own header stands: it counts for signatures, too.
+            var inside = FromField.Single(root.Header, anyLineEnds: true).Address;
+            // RFC 9788 §4.4: without a signature anybody may have written the inner From.
+            if (!tookOffKdc && (inside is null || !inside.Equals(_from)))
+                _verdicts.Add(new(VerdictLevel.Bad, "Inside, the mail names another sender than outside, and nothing proves either."));
             _outer = root.Header;
-            _from = FromField.Single(root.Header, anyLineEnds: true).Address;
+            _from = inside;
         }
         return ProtectedPart.AtRoot(_entity, root);
     }
@@ -145,6 +163,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
             var opening = await MasterKeyFault.GuardAsync(() => KdcOpening.UnwrapAsync(cms, tickets, card, cancellationToken));
             if (opening.Entity is not null)
             {
+                _decryptions.Add(opening.Entity);
                 if (opening.Verify() is { } fault)
                     return Refuse(fault.Failure, fault.Reason);
                 _kdc = opening;
@@ -162,13 +181,14 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         {
             return Refuse(
                 OpenFailure.NoKey,
-                tickets.Count > 0
-                    ? "This is KDC mail: open it with your card."
-                    : "The mail is not encrypted to any of your certificates.");
+                tickets.Count == 0 ? "The mail is not encrypted to any of your certificates."
+                    : keys.Card is null ? "This is KDC mail: open it with your card."
+                    : "The mail is neither for your card nor for any of your certificates.");
         }
         foreach (var candidate in candidates)
         {
             var decryption = ContentDecryption.Create(cms, candidate);
+            _decryptions.Add(decryption);
             if (!Decrypts(decryption))
                 continue;
             _entity = decryption;

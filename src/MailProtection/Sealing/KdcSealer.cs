@@ -25,7 +25,10 @@ internal static class KdcSealer
         if (from is null)
             return new ProtectionOutcome.Failed(problem);
         if (!from.Equals(order.Sender))
-            return new ProtectionOutcome.Failed($"The message says it is from {from}, but it was sent by {order.Sender}: a ticket names one of them only.");
+        {
+            return new ProtectionOutcome.Failed(
+                $"The message says it is from {from}, but it was sent by {order.Sender}: a ticket names one of them only.");
+        }
 
         var kept = order.KeptState is { } octets ? KeptState.TryDecode(octets) : null;
         if (order.KeptState is not null && kept is null)

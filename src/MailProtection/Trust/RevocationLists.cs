@@ -121,8 +121,9 @@ internal sealed class RevocationLists
                 Crl.Verify(issuer.GetPublicKey());
                 return true;
             }
-            catch (GeneralSecurityException)
+            catch (Exception e) when (e is GeneralSecurityException or ArgumentException or InvalidCastException)
             {
+                // A signature of another kind than the issuer's key.
                 return false;
             }
         }
