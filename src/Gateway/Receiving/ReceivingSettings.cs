@@ -1,7 +1,9 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
 using System.Net;
+using System.Security.Cryptography;
 using GatewaySecure.Addresses;
+using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Policies;
 
 namespace GatewaySecure.Gateway.Receiving;
@@ -20,7 +22,11 @@ internal sealed record ReceivingSettings
     /// <summary>Peers whose claim of a sender counts as <c>relay</c> evidence (docs/formats/kdc-mail.md §3); empty by default.</summary>
     public required ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; }
 
+    /// <summary>By user name.</summary>
     public required FrozenDictionary<string, Account> Accounts { get; init; }
+
+    /// <summary>A hash that no password has, to be compared with where the user name is unknown.</summary>
+    public string NobodysPassword { get; } = PasswordHash.Create(Convert.ToHexString(RandomNumberGenerator.GetBytes(32)));
 
     public bool IsRelayNetwork(IPAddress address) => Contains(RelayNetworks, address);
 

@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+using System.Data.Common;
+using System.Security.Cryptography;
+using GatewaySecure.Gateway.Spool;
+using GatewaySecure.KdcCore;
+using GatewaySecure.MailProtection;
+using GatewaySecure.Policies;
+using GatewaySecure.Smtp;
+
+namespace GatewaySecure.Gateway.Protection;
+
+/// <summary>Puts a spooled mail before the protector, with the organisation's signer, the certificates in use, and the KDC.</summary>
+internal sealed class ItemProtector(MailProtector protector, CertificateWatch certificates, SmimeSigner? signer, ITicketSource tickets)
+    : IItemProtector
+{
+    /// <summary>The KDC's limit for one request (docs/formats/kdc-mail.md §7).</summary>
+    private const int MaxTickets = 1000;
+
+    public async ValueTask<ProtectionOutcome> ProtectAsync(
+        SpooledMail item,
+        ImmutableArray<EnvelopeRecipient> recipients,
+        ProtectionMethod method,
+        ReadOnlyMemory<byte>? keptState,
+        CancellationToken cancellationToken)
+    {
+        var addresses = recipients.Select(r => r.Address).ToImmutableArray();
+        switch (method)
+        {
+            case ProtectionMethod.Normal:
+                return protector.PassThrough(item.Content, item.Mail.HoldsEightBit);
+            case ProtectionMethod.Ca:
+                return await protector.SealCaAsync(new SmimeOrder(item.Content, addresses, signer, certificates.Current), cancellationToken);
+            case ProtectionMethod.Kdc:
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(method), method, "Not a method.");
+        }
+        if (item.Mail.Envelope.Sender is not { } sender)
+            return new ProtectionOutcome.Failed("Mail without a sender can't be KDC mail.");
+        if (EvidenceOf(item.Mail.Session.Evidence) is not { } evidence)
+            return new ProtectionOutcome.Failed($"Nobody vouches for {sender}: the sender was not authenticated when the mail was submitted.");
+        if (addresses.Length > MaxTickets)
+            return new ProtectionOutcome.Failed($"KDC mail goes to at most {MaxTickets} recipients at once.");
+        try
+        {
+            var order = new KdcOrder(item.Content, sender, addresses, evidence, tickets, keptState);
+            return await protector.SealKdcAsync(order, cancellationToken);
+        }
+        catch (Exception e) when (e is DbException or CryptographicException)
+        {
+            // The KDC's database or vault: it may be there again later.
+            return new ProtectionOutcome.Deferred($"The KDC can't answer: {e.Message}");
+        }
+    }
+
+    private static Evidence? EvidenceOf(SenderEvidence evidence) => evidence switch
+    {
+        SenderEvidence.Authenticated => Evidence.Auth,
+        SenderEvidence.Relay => Evidence.Relay,
+        _ => null,
+    };
+}

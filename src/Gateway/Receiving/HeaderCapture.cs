@@ -1,0 +1,59 @@
+using System.Text;
+
+namespace GatewaySecure.Gateway.Receiving;
+
+/// <summary>Keeps a copy of a message's header block, up to its empty line, while the message passes in pieces of any size.</summary>
+internal sealed class HeaderCapture
+{
+    /// <summary>In octets. Longer headers are refused: rules have to see all of it.</summary>
+    public const int Maximum = 256 * 1024;
+
+    private byte[] _octets = new byte[4096];
+    private int _length;
+
+    /// <summary>The empty line was seen; nothing more is taken.</summary>
+    public bool IsComplete { get; private set; }
+
+    public bool IsTooLarge { get; private set; }
+
+    /// <summary>What was seen of the header; where no empty line came, all of the message.</summary>
+    public ReadOnlySpan<byte> Octets => _octets.AsSpan(0, _length);
+
+    public void Add(ReadOnlySpan<byte> piece)
+    {
+        if (IsComplete || IsTooLarge)
+            return;
+        // The empty line may begin in the piece before.
+        var from = Math.Max(0, _length - 3);
+        var take = Math.Min(piece.Length, Maximum + 4 - _length);
+        if (_length + take > _octets.Length)
+            Array.Resize(ref _octets, Math.Max(_octets.Length * 2, _length + take));
+        piece[..take].CopyTo(_octets.AsSpan(_length));
+        var startsEmpty = _length == 0 && piece.StartsWith("\r\n"u8);
+        _length += take;
+        var end = startsEmpty ? 0 : _octets.AsSpan(from, _length - from).IndexOf("\r\n\r\n"u8);
+        if (end >= 0)
+        {
+            _length = startsEmpty ? 2 : from + end + 4;
+            IsComplete = true;
+        }
+        IsTooLarge = _length > Maximum;
+    }
+
+    /// <summary>How often a field of that name begins a line so far.</summary>
+    public int CountOf(string name)
+    {
+        var (count, rest) = (0, Octets);
+        var field = Encoding.ASCII.GetBytes(name + ":");
+        while (!rest.IsEmpty)
+        {
+            if (rest.Length >= field.Length && Ascii.EqualsIgnoreCase(rest[..field.Length], field))
+                count++;
+            var next = rest.IndexOf("\r\n"u8);
+            if (next < 0)
+                break;
+            rest = rest[(next + 2)..];
+        }
+        return count;
+    }
+}

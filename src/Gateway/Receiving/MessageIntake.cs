@@ -1,0 +1,118 @@
+using System.Collections.Immutable;
+using GatewaySecure.Addresses;
+using GatewaySecure.Gateway.Spool;
+using GatewaySecure.Policies;
+using GatewaySecure.Smtp;
+using GatewaySecure.Smtp.Server;
+using Microsoft.Extensions.Logging;
+using MimeKit;
+
+namespace GatewaySecure.Gateway.Receiving;
+
+/// <summary>
+/// Takes the content of one message into the spool, looks at its header on the way, and lets the rules decide for each recipient
+/// once it is whole. A 250 from here means: durable.
+/// </summary>
+internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envelope, SpoolWriter writer) : IMessageSink
+{
+    /// <summary>A message that passed so many hops goes round in circles (RFC 5321 §6.3).</summary>
+    private const int MaxReceivedFields = 50;
+
+    private readonly HeaderCapture _header = new();
+    private bool _holdsEightBit;
+
+    public async ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
+    {
+        _holdsEightBit = _holdsEightBit || octets.Span.ContainsAnyExceptInRange((byte)0, (byte)127);
+        if (!_header.IsComplete)
+        {
+            _header.Add(octets.Span);
+            if (_header.IsTooLarge)
+                return new SmtpReply(552, "5.3.4", $"The header is larger than {HeaderCapture.Maximum / 1024} KB");
+            if (_header.CountOf("Received") > MaxReceivedFields)
+                return new SmtpReply(554, "5.4.6", "Too many hops: this mail goes round in circles");
+        }
+        try
+        {
+            await writer.WriteAsync(octets, cancellationToken);
+        }
+        catch (SpoolUnavailableException e)
+        {
+            intake.Log.SpoolUnavailable(writer.Id, e);
+            return Intake.NoStorage;
+        }
+        return null;
+    }
+
+    public async ValueTask<SmtpReply> CommitAsync(CancellationToken cancellationToken)
+    {
+        var headers = HeaderFacts.Read(_header.Octets);
+        var decisions = envelope.Recipients.Select(r => Decide(r.Address, headers)).ToImmutableArray();
+        var refused = decisions.Count(d => d.Action == DecisionAction.Reject);
+        var inside = intake.Gate.IsInside(peer);
+        // From outside one refusal refuses the whole: a report about part of it could go to a forged sender (RFC 5321 §6.2).
+        if (refused == decisions.Length || (refused > 0 && !inside))
+        {
+            var reason = decisions.First(d => d.Action == DecisionAction.Reject).Reason;
+            intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), reason);
+            return new SmtpReply(550, "5.7.1", $"Refused by {reason}");
+        }
+        var mail = new AcceptedMail
+        {
+            AcceptedAt = intake.Time.GetUtcNow(),
+            Envelope = envelope,
+            Decisions = decisions,
+            Blind = BlindRecipients(headers),
+            Session = new SessionFacts(
+                peer.RemoteEndPoint.Address.ToString(),
+                peer.HeloName,
+                peer.AuthenticatedAs,
+                intake.Gate.EvidenceFor(peer, envelope.Sender),
+                inside),
+            HoldsEightBit = _holdsEightBit,
+        };
+        SpooledMail item;
+        try
+        {
+            item = await writer.CommitAsync(mail, cancellationToken);
+        }
+        catch (SpoolUnavailableException e)
+        {
+            intake.Log.SpoolUnavailable(writer.Id, e);
+            return Intake.NoStorage;
+        }
+        intake.Log.Accepted(
+            item.Id,
+            peer.RemoteEndPoint.Address.ToString(),
+            envelope.Sender?.ToString() ?? "<>",
+            string.Join(' ', envelope.Recipients.Zip(decisions, (r, d) => $"{r.Address} [{d.Rule}]")),
+            item.Content.Length);
+        intake.Queue(item);
+        return new SmtpReply(250, "2.0.0", $"Queued as {item.Id}");
+    }
+
+    public ValueTask DisposeAsync() => writer.DisposeAsync();
+
+    private Decision Decide(MailAddress recipient, ImmutableArray<HeaderFact> headers) =>
+        PolicyEngine.Decide(intake.Settings.Policy, new MailFacts
+        {
+            Direction = intake.Gate.DirectionOf(peer, envelope.Sender, recipient),
+            Sender = envelope.Sender,
+            Recipient = recipient,
+            Headers = headers,
+        });
+
+    /// <summary>Indexes of those whom no To or Cc field names.</summary>
+    private ImmutableArray<int> BlindRecipients(ImmutableArray<HeaderFact> headers)
+    {
+        // One recipient is alone anyhow, and most mail has one.
+        if (envelope.Recipients.Length == 1)
+            return [];
+        var named = headers
+            .Where(h => h.Name.ToLowerInvariant() is "to" or "cc" or "resent-to" or "resent-cc")
+            .SelectMany(h => InternetAddressList.TryParse(h.Value, out var list) ? list.Mailboxes : [])
+            .Select(m => MailAddress.TryParse(m.Address, out var address) ? address : null)
+            .ToHashSet();
+        return [.. Enumerable.Range(0, envelope.Recipients.Length).Where(i => !named.Contains(envelope.Recipients[i].Address))];
+    }
+}
