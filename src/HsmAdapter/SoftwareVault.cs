@@ -1,0 +1,156 @@
+using System.Security.Cryptography;
+using System.Text;
+using GatewaySecure.KdcCore;
+
+namespace GatewaySecure.HsmAdapter;
+
+/// <summary>
+/// The vault without an HSM, for trials: the vault key lies in a file, and clear keys exist in this process's memory
+/// for the time of one operation. What it wraps is bound to its name, so rows that were swapped or changed fail
+/// with <see cref="CryptographicException"/>. Thread-safe. Everything that shows it must say <see cref="Description"/>.
+/// </summary>
+public sealed class SoftwareVault : IMasterKeyVault, IDisposable
+{
+    private const int KeySize = 32;
+
+    private readonly KeyBox _masterKeys;
+    private readonly KeyBox _spool;
+    private readonly KeyBox _signing;
+    private readonly string _directory;
+
+    private SoftwareVault(string directory, ReadOnlySpan<byte> vaultKey)
+    {
+        _directory = directory;
+        _masterKeys = KeyBox.For(vaultKey, "GatewaySecure/vault/master-keys/1");
+        _spool = KeyBox.For(vaultKey, "GatewaySecure/vault/spool/1");
+        _signing = KeyBox.For(vaultKey, "GatewaySecure/vault/signing/1");
+        Spool = new SpoolKey(_spool);
+    }
+
+    public string Description => "software vault, for trials";
+
+    public bool IsForTrials => true;
+
+    /// <summary>For the spool's data keys; the same one at each start.</summary>
+    public SpoolKey Spool { get; }
+
+    /// <summary>Keys below <c>vault/</c> of the state directory, made at the first start.</summary>
+    /// <exception cref="InvalidDataException">The key file is damaged, or others may read it.</exception>
+    public static SoftwareVault OpenOrCreate(string stateDirectory)
+    {
+        var directory = Path.Combine(stateDirectory, "vault");
+        DurableFile.CreateDirectory(directory);
+        var key = TrialKeyFile.OpenOrCreate(Path.Combine(directory, "vault-key.trial"));
+        try
+        {
+            return new SoftwareVault(directory, key);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(key);
+        }
+    }
+
+    /// <summary>The organisation's signing key of that name, RSA-3072, made when first asked for. The caller disposes it.</summary>
+    public RSA OrganisationRsaKey(string name)
+    {
+        var rsa = RSA.Create(3072);
+        return (RSA)LoadOrStore(name, "rsa", rsa);
+    }
+
+    /// <summary>The organisation's signing key of that name, ECDSA P-256, made when first asked for. The caller disposes it.</summary>
+    public ECDsa OrganisationEcdsaKey(string name)
+    {
+        var ecdsa = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        return (ECDsa)LoadOrStore(name, "ecdsa", ecdsa);
+    }
+
+    public ValueTask<WrappedMasterKey> GenerateAsync(MasterKeyName name, CancellationToken cancellationToken)
+    {
+        Span<byte> key = stackalloc byte[KeySize];
+        RandomNumberGenerator.Fill(key);
+        var wrapped = _masterKeys.Seal(key, Context(name));
+        CryptographicOperations.ZeroMemory(key);
+        return new(new WrappedMasterKey(name, wrapped));
+    }
+
+    public ValueTask<byte[]> DecryptBlocksAsync(WrappedMasterKey key, ReadOnlyMemory<byte> input, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        if (input.Length != KeySize)
+            throw new ArgumentException("The master key operation takes 32 octets.", nameof(input));
+        Span<byte> clear = stackalloc byte[KeySize];
+        Span<byte> zero = stackalloc byte[16];
+        zero.Clear();
+        try
+        {
+            _masterKeys.Open(key.Wrapped.Span, Context(key.Name), clear);
+            using var aes = Aes.Create();
+            aes.SetKey(clear);
+            return new(aes.DecryptCbc(input.Span, zero, PaddingMode.None));
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(clear);
+        }
+    }
+
+    public async ValueTask ReleaseAsync(
+        WrappedMasterKey key, Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> use, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(use);
+        // Pinned: the collector must not leave copies behind.
+        var clear = GC.AllocateArray<byte>(KeySize, pinned: true);
+        try
+        {
+            _masterKeys.Open(key.Wrapped.Span, Context(key.Name), clear);
+            await use(clear, cancellationToken);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(clear);
+        }
+    }
+
+    public void Dispose()
+    {
+        _masterKeys.Dispose();
+        _spool.Dispose();
+        _signing.Dispose();
+    }
+
+    private static byte[] Context(MasterKeyName name) => Encoding.ASCII.GetBytes($"{name.Principal}/{name.Kvno}");
+
+    /// <summary>Stores the fresh key where there is none yet, and returns the stored one.</summary>
+    private AsymmetricAlgorithm LoadOrStore(string name, string kind, AsymmetricAlgorithm key)
+    {
+        if (name.Length is 0 or > 64 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
+            throw new ArgumentException("A key's name has 1 to 64 letters, digits, '-' and '_'.", nameof(name));
+        var path = Path.Combine(_directory, $"signing-{name}.{kind}.wrapped");
+        var context = Encoding.ASCII.GetBytes($"{kind}/{name}");
+        if (!File.Exists(path))
+        {
+            var fresh = key.ExportPkcs8PrivateKey();
+            DurableFile.CreateNew(path, _signing.Seal(fresh, context));
+            CryptographicOperations.ZeroMemory(fresh);
+        }
+        var wrapped = File.ReadAllBytes(path);
+        var clear = GC.AllocateArray<byte>(Math.Max(0, wrapped.Length - KeyBox.Overhead), pinned: true);
+        try
+        {
+            _signing.Open(wrapped, context, clear);
+            key.ImportPkcs8PrivateKey(clear, out _);
+            return key;
+        }
+        catch
+        {
+            key.Dispose();
+            throw;
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(clear);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using GatewaySecure.Addresses;
+
+namespace GatewaySecure.KdcCore;
+
+/// <summary>
+/// The KDC. Each request goes the same way: decode; pre-validate (challenge, standing, MAC, replay, rate); validate
+/// (who may ask for whom); execute; make it durable; answer. Safe for concurrent use.
+/// </summary>
+public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider time) : IKdc, IKdcDirectory
+{
+    private readonly ChallengeBook _challenges = new(time);
+    private readonly RequestLimiter _limiter = new(options.RequestsPerSecond, options.Burst, time);
+
+    public async ValueTask<byte[]> ChallengeAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken)
+    {
+        if (ChallengeRequest.Decode(request) is not { } asked)
+            return new Answer.Refused("The challenge request is not readable.", null).Encode();
+        if (asked.Realm != options.Realm)
+            return new Answer.Refused($"This is the KDC of {options.Realm}.", null).Encode();
+        var principal = await ports.Principals.FindAsync(asked.Principal, cancellationToken);
+        return principal is { Kvno: > 0 }
+            ? new Answer.Challenged(_challenges.Make(options.Realm, principal.Id, principal.Kvno)).Encode()
+            : new Answer.Refused("The requester is unknown, or has no key.", null).Encode();
+    }
+
+    public ValueTask<byte[]> RequestTicketsAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken) =>
+        AnswerAsync<RequestBody.Tickets>(request, IssueAsync, cancellationToken);
+
+    public ValueTask<byte[]> ExchangeAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken) =>
+        AnswerAsync<RequestBody.Exchange>(request, ExchangeAsync, cancellationToken);
+
+    public async ValueTask<string?> StandingAsync(TicketParty party, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(party);
+        var now = time.GetUtcNow();
+        if (await ports.Principals.FindAsync(party.Principal, cancellationToken) is not { } principal)
+            return $"{party.Address} is not known to the KDC any more.";
+        if (principal.Objection(now) is { } objection)
+            return $"{party.Address} {objection}.";
+        return principal.Holds(party.Address, now) ? null : $"{party.Address} does not belong to that user any more.";
+    }
+
+    public async ValueTask<AddressPreview> PreviewAsync(MailAddress address, CancellationToken cancellationToken)
+    {
+        var (principal, refusal) = await FindUserAsync(address, needsKey: true, cancellationToken);
+        return new AddressPreview(address, principal?.Id, principal is { Kvno: > 0 } ? principal.Kvno : null, refusal?.Reason);
+    }
+
+    private async ValueTask<byte[]> AnswerAsync<T>(
+        ReadOnlyMemory<byte> der, Func<Caller, T, CancellationToken, ValueTask<Answer>> execute, CancellationToken cancellationToken)
+        where T : RequestBody
+    {
+        if (Request.Decode(der) is not { Body: T body } request)
+            return new Answer.Refused("The request is not readable.", null).Encode();
+        var challenge = body.Challenge;
+        // Forged or stale challenges concern no principal: they are not worth a line in the audit chain, which strangers could fill.
+        if (challenge.Realm != options.Realm || !_challenges.Knows(challenge))
+            return new Answer.Unavailable("The challenge is not one of this KDC, or has expired.").Encode();
+
+        var (principal, objection) = await AuthenticateAsync(request, cancellationToken);
+        if (objection is Answer.Refused refused)
+            await AuditRefusalAsync(challenge.Principal, refused, cancellationToken);
+        if (objection is not null)
+            return objection.Encode();
+        var answer = await execute(new Caller(principal!, challenge.Kvno, SHA256.HashData(der.Span)), body, cancellationToken);
+        if (answer is Answer.Refused no)
+            await AuditRefusalAsync(challenge.Principal, no, cancellationToken);
+        return answer.Encode();
+    }
+
+    private async ValueTask<(Principal? Caller, Answer? Objection)> AuthenticateAsync(Request request, CancellationToken cancellationToken)
+    {
+        var challenge = request.Body.Challenge;
+        var principal = await ports.Principals.FindAsync(challenge.Principal, cancellationToken);
+        if (principal is null || principal.Kvno != challenge.Kvno)
+            return (null, new Answer.Unavailable("The requester's key was renewed meanwhile."));
+        if (principal.Objection(time.GetUtcNow()) is { } objection)
+            return (null, new Answer.Refused($"The requester {objection}.", null));
+
+        var kek = await DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), new(principal.Id, challenge.Kvno), cancellationToken);
+        var mac = HMACSHA256.HashData(kek, request.Body.Encode());
+        CryptographicOperations.ZeroMemory(kek);
+        if (!CryptographicOperations.FixedTimeEquals(mac, request.Mac.Span))
+            return (null, new Answer.Refused("The request is not authenticated by the requester's key.", null));
+        switch (_challenges.Use(challenge))
+        {
+            case false:
+                return (null, new Answer.Refused("The challenge was used before.", null));
+            case null:
+                return (null, new Answer.Unavailable("The KDC is overloaded."));
+        }
+        var taken = _limiter.Take(principal.Id);
+        if (taken == RequestLimiter.Taken.Yes)
+            return (principal, null);
+        if (taken == RequestLimiter.Taken.NoForTheFirstTime)
+            await AuditAsync("limit", principal.Id, "", "requests refused until the rate falls", [], cancellationToken);
+        return (null, new Answer.Unavailable("The requester asks for too many tickets; slow down."));
+    }
+
+    private async ValueTask<Answer> IssueAsync(Caller caller, RequestBody.Tickets body, CancellationToken cancellationToken)
+    {
+        var now = Der.WholeSeconds(time.GetUtcNow());
+        if (MayAsk(caller.Principal, body, now) is { } objection)
+            return objection;
+        var (sender, refusal) = await FindUserAsync(body.Sender, needsKey: false, cancellationToken);
+        if (refusal is not null)
+            return refusal;
+        var recipients = new List<Principal>(body.Recipients.Length);
+        foreach (var address in body.Recipients)
+        {
+            var (recipient, no) = await FindUserAsync(address, needsKey: true, cancellationToken);
+            if (no is not null)
+                return no;
+            recipients.Add(recipient!);
+        }
+        if (recipients.DistinctBy(r => r.Id).Count() != recipients.Count)
+            return new Answer.Refused("The same recipient stands twice in the request.", null);
+
+        var sessionKey = RandomNumberGenerator.GetBytes(TicketDerivation.KeySize);
+        try
+        {
+            var contexts = recipients.Zip(body.Recipients, (r, address) => new TicketContext(
+                options.Realm, new TicketParty(sender!.Id, body.Sender), new TicketParty(r.Id, address), r.Kvno,
+                now, now + options.TicketLifetime, TicketId.New(), body.Evidence, body.Commitment)).ToArray();
+            var tickets = ImmutableArray.CreateBuilder<Ticket>(contexts.Length);
+            foreach (var context in contexts)
+                tickets.Add(await WrapAsync(context, sessionKey, cancellationToken));
+            var answer = await SealAsync(caller, body, now, sessionKey, [.. contexts.Select(c => c.Id)], tickets.ToImmutable(), cancellationToken);
+
+            var detail = $"evidence={body.Evidence.ToString().ToLowerInvariant()} commitment={Convert.ToHexStringLower(body.Commitment.Span)} "
+                + string.Join(' ', contexts.Select(c => $"ticket={c.Id} to={c.Recipient.Principal} kvno={c.Kvno}"));
+            var records = contexts.Zip(tickets, (c, t) => new IssueRecord(c.Id, t.Context)).ToImmutableArray();
+            await AuditAsync("issue", caller.Principal.Id, sender!.Id.ToString(), detail, records, cancellationToken);
+            return answer;
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(sessionKey);
+        }
+    }
+
+    private static Answer.Refused? MayAsk(Principal caller, RequestBody.Tickets body, DateTimeOffset now)
+    {
+        switch (caller.Kind)
+        {
+            case PrincipalKind.User when body.Evidence != Evidence.Card:
+                return new Answer.Refused("A user's request carries the evidence of his card and no other.", null);
+            case PrincipalKind.User when !caller.Holds(body.Sender, now):
+                return new Answer.Refused($"{body.Sender} is not an address of the requester.", body.Sender);
+            case PrincipalKind.User:
+                return null;
+            case PrincipalKind.Gateway when body.Evidence == Evidence.Card:
+                return new Answer.Refused("A gateway can't speak with the evidence of a user's card.", null);
+            case PrincipalKind.Gateway when !caller.SenderDomains.Contains(body.Sender.Domain):
+                return new Answer.Refused($"{body.Sender.Domain} is not a sender domain of this gateway.", body.Sender);
+            case PrincipalKind.Gateway:
+                return null;
+            default:
+                return new Answer.Refused("An operator sends no mail.", null);
+        }
+    }
+
+    private async ValueTask<(Principal? User, Answer.Refused? Refusal)> FindUserAsync(
+        MailAddress address, bool needsKey, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var principal = await ports.Principals.FindByAddressAsync(address, now, cancellationToken);
+        var objection = principal switch
+        {
+            null => $"is not known to the KDC of {options.Realm}",
+            { Kind: not PrincipalKind.User } => "is no user's address",
+            { Kvno: 0 } when needsKey => "has no card yet",
+            _ => principal.Objection(now),
+        };
+        return (principal, objection is null ? null : new Answer.Refused($"{address} {objection}.", address));
+    }
+
+    private async ValueTask<Answer> SealAsync(
+        Caller caller,
+        RequestBody.Tickets body,
+        DateTimeOffset now,
+        byte[] sessionKey,
+        ImmutableArray<TicketId> ids,
+        ImmutableArray<Ticket> tickets,
+        CancellationToken cancellationToken)
+    {
+        var context = new ReplyContext(options.Realm, caller.Principal.Id, caller.Kvno, now, Id128.Random(), caller.RequestHash);
+        var kek = await DeriveAsync(TicketPurpose.Reply, context.Encode(), new(caller.Principal.Id, caller.Kvno), cancellationToken);
+        var plain = new SealedReply(now, sessionKey, body.Nonce, body.Recipients, body.Commitment, ids).Encode();
+        var box = ReplySeal.Seal(kek, plain, Answer.EncodeTickets(tickets));
+        CryptographicOperations.ZeroMemory(plain);
+        CryptographicOperations.ZeroMemory(kek);
+        return new Answer.Issued(context, box, tickets);
+    }
+
+    private async ValueTask<Answer> ExchangeAsync(Caller caller, RequestBody.Exchange body, CancellationToken cancellationToken)
+    {
+        if (TicketContext.Decode(body.Ticket.Context) is not { } old)
+            return new Answer.Refused("The ticket is not readable.", null);
+        if (old.Realm != options.Realm || old.Recipient.Principal != caller.Principal.Id)
+            return new Answer.Refused("The ticket was not issued to the requester.", null);
+        if (old.Kvno >= caller.Kvno)
+            return new Answer.Refused("The ticket is under the requester's current key already.", null);
+        var record = await ports.Issues.FindAsync(old.Id, cancellationToken);
+        if (record is null || !record.Context.Span.SequenceEqual(body.Ticket.Context.Span))
+            return new Answer.Refused("The KDC has not issued this ticket.", null);
+
+        var kek = await DeriveAsync(TicketPurpose.Ticket, body.Ticket.Context, new(caller.Principal.Id, old.Kvno), cancellationToken);
+        var sessionKey = AesKeyWrap.Unwrap(kek, body.Ticket.WrappedKey.Span);
+        CryptographicOperations.ZeroMemory(kek);
+        if (sessionKey is null)
+            return new Answer.Refused("The ticket does not open under the requester's old key.", null);
+        try
+        {
+            var renewed = old with { Kvno = caller.Kvno, Id = TicketId.New() };
+            var ticket = await WrapAsync(renewed, sessionKey, cancellationToken);
+            await AuditAsync(
+                "exchange", caller.Principal.Id, old.Sender.Principal.ToString(),
+                $"ticket={old.Id} kvno={old.Kvno} becomes ticket={renewed.Id} kvno={renewed.Kvno}",
+                [new IssueRecord(renewed.Id, ticket.Context)], cancellationToken);
+            return new Answer.Exchanged(ticket);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(sessionKey);
+        }
+    }
+
+    private async ValueTask<Ticket> WrapAsync(TicketContext context, byte[] sessionKey, CancellationToken cancellationToken)
+    {
+        var der = context.Encode();
+        var kek = await DeriveAsync(TicketPurpose.Ticket, der, new(context.Recipient.Principal, context.Kvno), cancellationToken);
+        var wrapped = AesKeyWrap.Wrap(kek, sessionKey);
+        CryptographicOperations.ZeroMemory(kek);
+        return new Ticket(der, wrapped);
+    }
+
+    private async ValueTask<byte[]> DeriveAsync(
+        TicketPurpose purpose, ReadOnlyMemory<byte> contextDer, MasterKeyName name, CancellationToken cancellationToken)
+    {
+        var key = await ports.Keys.FindAsync(name, cancellationToken)
+            ?? throw new InvalidOperationException($"The store has no key version {name.Kvno} of principal {name.Principal}.");
+        return await TicketDerivation.DeriveAsync(purpose, contextDer, new VaultMasterKey(ports.Vault, key), cancellationToken);
+    }
+
+    private ValueTask AuditRefusalAsync(PrincipalId actor, Answer.Refused refused, CancellationToken cancellationToken) =>
+        AuditAsync("refusal", actor, refused.About?.ToString() ?? "", refused.Reason, [], cancellationToken);
+
+    private ValueTask AuditAsync(
+        string action, PrincipalId actor, string subject, string detail, ImmutableArray<IssueRecord> issued, CancellationToken cancellationToken) =>
+        ports.Audit.AppendAsync(
+            new AuditEntry(new AuditEvent(Der.WholeSeconds(time.GetUtcNow()), action, actor.ToString(), subject, detail), issued),
+            cancellationToken);
+
+    /// <summary>Who proved to have asked.</summary>
+    private sealed record Caller(Principal Principal, int Kvno, byte[] RequestHash);
+}

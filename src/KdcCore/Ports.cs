@@ -1,0 +1,93 @@
+using System.Collections.Immutable;
+using GatewaySecure.Addresses;
+
+namespace GatewaySecure.KdcCore;
+
+/// <summary>Reads principals; always what is stored now, also where another process changed it.</summary>
+public interface IPrincipalStore
+{
+    ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken);
+
+    /// <summary>The one principal that holds the address at that time.</summary>
+    ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken);
+
+    /// <summary>All, by name.</summary>
+    ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Reads wrapped master keys.</summary>
+public interface IMasterKeyStore
+{
+    ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken);
+}
+
+/// <summary>Reads the record that each issued ticket left.</summary>
+public interface IIssueRecordStore
+{
+    ValueTask<IssueRecord?> FindAsync(TicketId id, CancellationToken cancellationToken);
+}
+
+/// <summary>
+/// The KDC's one way to write: an event of the hash chain and what belongs to it become durable together, before the
+/// call returns; else it throws and nothing was written.
+/// </summary>
+public interface IAuditChain
+{
+    /// <exception cref="StaleRecordException">The principal was changed by somebody else meanwhile, or an address is taken.</exception>
+    ValueTask AppendAsync(AuditEntry entry, CancellationToken cancellationToken);
+}
+
+/// <summary>An event with the records that it speaks of.</summary>
+/// <param name="Issued">New issue records.</param>
+/// <param name="Saved">A new principal (revision 0) or a changed one (the revision that was read).</param>
+/// <param name="Key">A new master key.</param>
+public sealed record AuditEntry(
+    AuditEvent Event,
+    ImmutableArray<IssueRecord> Issued = default,
+    Principal? Saved = null,
+    WrappedMasterKey? Key = null);
+
+/// <summary>That a ticket was issued, with the very octets of its context.</summary>
+public sealed record IssueRecord(TicketId Id, ReadOnlyMemory<byte> Context);
+
+/// <summary>Whose master key, and which version.</summary>
+public readonly record struct MasterKeyName(PrincipalId Principal, int Kvno);
+
+/// <summary>A master key as the database keeps it: wrapped by the vault key and bound to its name.</summary>
+public sealed record WrappedMasterKey(MasterKeyName Name, ReadOnlyMemory<byte> Wrapped);
+
+/// <summary>The record to be written was based on an outdated one; read again and decide again.</summary>
+public sealed class StaleRecordException(string message) : Exception(message);
+
+/// <summary>
+/// Where master keys are in clear, and nowhere else. A key that was wrapped under another name, or changed,
+/// fails with <see cref="System.Security.Cryptography.CryptographicException"/>. Safe for concurrent use.
+/// </summary>
+public interface IMasterKeyVault
+{
+    /// <summary>For surfaces and the audit: what kind of vault this is, in plain words.</summary>
+    string Description { get; }
+
+    /// <summary>True where keys lie in software; every surface must say so.</summary>
+    bool IsForTrials { get; }
+
+    /// <summary>A new random master key; only its wrapped form comes out.</summary>
+    ValueTask<WrappedMasterKey> GenerateAsync(MasterKeyName name, CancellationToken cancellationToken);
+
+    /// <summary>The master key operation (<see cref="IMasterKey"/>) under a wrapped key; 32 octets each way.</summary>
+    ValueTask<byte[]> DecryptBlocksAsync(WrappedMasterKey key, ReadOnlyMemory<byte> input, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The move path, for issuing a card: the clear key exists for the time of <paramref name="use"/> and is zeroed after it.
+    /// The callback must not keep it.
+    /// </summary>
+    ValueTask ReleaseAsync(
+        WrappedMasterKey key, Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> use, CancellationToken cancellationToken);
+}
+
+/// <summary>A master key that stays in the vault, as a gateway's own does.</summary>
+public sealed class VaultMasterKey(IMasterKeyVault vault, WrappedMasterKey key) : IMasterKey
+{
+    public ValueTask<byte[]> DecryptBlocksAsync(ReadOnlyMemory<byte> input, CancellationToken cancellationToken) =>
+        vault.DecryptBlocksAsync(key, input, cancellationToken);
+}

@@ -1,0 +1,66 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using GatewaySecure.Addresses;
+
+namespace GatewaySecure.KdcCore;
+
+public enum PrincipalKind
+{
+    /// <summary>A person with a card: sends as himself, receives.</summary>
+    User = 1,
+
+    /// <summary>A gateway: asks on behalf of senders in its own domains, receives nothing.</summary>
+    Gateway = 2,
+
+    /// <summary>Works the card station: neither sends nor receives.</summary>
+    Operator = 3,
+}
+
+public enum PrincipalStatus
+{
+    Active = 1,
+    Suspended = 2,
+
+    /// <summary>For ever; there is no way back.</summary>
+    Revoked = 3,
+}
+
+/// <summary>A mail address and the time for which the principal holds it: from, inclusive; until, exclusive.</summary>
+public sealed record HeldAddress(MailAddress Address, DateTimeOffset From, DateTimeOffset? Until)
+{
+    public bool IsHeldAt(DateTimeOffset time) => From <= time && (Until is not { } until || time < until);
+}
+
+/// <summary>A user, gateway or operator of the realm. A value; changes go through <see cref="KdcAdministration"/>.</summary>
+/// <param name="Name">For people to read; unique among gateways.</param>
+/// <param name="StatusReason">Why suspended or revoked, one plain sentence.</param>
+/// <param name="Kvno">Current key version; 0 until a key was made. Older ones stay usable for exchange.</param>
+/// <param name="SenderDomains">A gateway's own domains.</param>
+/// <param name="Revision">Of the stored record; a change based on an outdated one is refused.</param>
+public sealed record Principal(
+    PrincipalId Id,
+    PrincipalKind Kind,
+    string Name,
+    PrincipalStatus Status,
+    string? StatusReason,
+    DateTimeOffset StatusSince,
+    DateTimeOffset? ExpiresAt,
+    int Kvno,
+    ImmutableArray<HeldAddress> Addresses,
+    ImmutableArray<DomainName> SenderDomains,
+    long Revision)
+{
+    public bool Holds(MailAddress address, DateTimeOffset at) => Addresses.Any(a => a.Address.Equals(address) && a.IsHeldAt(at));
+
+    /// <summary>Null in good standing, else why not: the end of a sentence that begins with the principal's address.</summary>
+    public string? Objection(DateTimeOffset now) => Status switch
+    {
+        PrincipalStatus.Suspended => $"is suspended since {Date(StatusSince)}{Because}",
+        PrincipalStatus.Revoked => $"is revoked since {Date(StatusSince)}{Because}",
+        _ => ExpiresAt is { } end && end <= now ? $"is expired since {Date(end)}" : null,
+    };
+
+    private string Because => string.IsNullOrEmpty(StatusReason) ? "" : $" ({StatusReason})";
+
+    private static string Date(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+}

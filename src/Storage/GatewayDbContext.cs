@@ -1,0 +1,66 @@
+using Microsoft.EntityFrameworkCore;
+
+namespace GatewaySecure.Storage;
+
+/// <summary>Maps the tables of <see cref="Schema"/>; it does not create them.</summary>
+internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> options) : DbContext(options)
+{
+    public DbSet<PrincipalRow> Principals => Set<PrincipalRow>();
+
+    public DbSet<AddressRow> Addresses => Set<AddressRow>();
+
+    public DbSet<MasterKeyRow> MasterKeys => Set<MasterKeyRow>();
+
+    public DbSet<IssueRow> Issues => Set<IssueRow>();
+
+    public DbSet<AuditRow> Audit => Set<AuditRow>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<PrincipalRow>(e =>
+        {
+            e.ToTable("principal").HasKey(r => r.Id);
+            e.Property(r => r.Id).HasColumnName("id");
+            e.Property(r => r.Kind).HasColumnName("kind");
+            e.Property(r => r.Name).HasColumnName("name");
+            e.Property(r => r.Status).HasColumnName("status");
+            e.Property(r => r.StatusReason).HasColumnName("status_reason");
+            e.Property(r => r.StatusSince).HasColumnName("status_since");
+            e.Property(r => r.ExpiresAt).HasColumnName("expires_at");
+            e.Property(r => r.Kvno).HasColumnName("kvno");
+            e.Property(r => r.SenderDomains).HasColumnName("sender_domains");
+            e.Property(r => r.Revision).HasColumnName("revision");
+            e.HasMany(r => r.Addresses).WithOne().HasForeignKey(a => a.PrincipalId);
+        });
+        modelBuilder.Entity<AddressRow>(e =>
+        {
+            e.ToTable("principal_address").HasKey(r => r.Id);
+            e.Property(r => r.Id).HasColumnName("id").ValueGeneratedOnAdd();
+            e.Property(r => r.PrincipalId).HasColumnName("principal_id");
+            e.Property(r => r.Key).HasColumnName("address_key");
+            e.Property(r => r.Address).HasColumnName("address");
+            e.Property(r => r.ValidFrom).HasColumnName("valid_from");
+            e.Property(r => r.ValidUntil).HasColumnName("valid_until");
+        });
+        modelBuilder.Entity<MasterKeyRow>(e =>
+        {
+            e.ToTable("master_key").HasKey(r => new { r.PrincipalId, r.Kvno });
+            e.Property(r => r.PrincipalId).HasColumnName("principal_id");
+            e.Property(r => r.Kvno).HasColumnName("kvno");
+            e.Property(r => r.Wrapped).HasColumnName("wrapped");
+        });
+        modelBuilder.Entity<IssueRow>(e =>
+        {
+            e.ToTable("issue_record").HasKey(r => r.TicketId);
+            e.Property(r => r.TicketId).HasColumnName("ticket_id");
+            e.Property(r => r.Context).HasColumnName("context");
+        });
+        modelBuilder.Entity<AuditRow>(e =>
+        {
+            e.ToTable("audit").HasKey(r => r.Sequence);
+            e.Property(r => r.Sequence).HasColumnName("sequence").ValueGeneratedNever();
+            e.Property(r => r.Event).HasColumnName("event");
+            e.Property(r => r.Hash).HasColumnName("hash");
+        });
+    }
+}

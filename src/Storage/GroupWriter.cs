@@ -1,0 +1,148 @@
+using System.Threading.Channels;
+using GatewaySecure.KdcCore;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+
+namespace GatewaySecure.Storage;
+
+/// <summary>
+/// Writes audit entries: those that wait at the same time share one transaction, thus one flush to disk. A caller goes on when its
+/// entry is durable. Where a group can't be written, each of its entries is tried alone, so that one bad entry
+/// fails only its own caller.
+/// </summary>
+internal sealed class GroupWriter : IAsyncDisposable
+{
+    private const int LargestGroup = 512;
+    private const int SqliteConstraint = 19;
+
+    private readonly Channel<Pending> _queue = Channel.CreateBounded<Pending>(
+        new BoundedChannelOptions(4 * LargestGroup) { SingleReader = true });
+
+    private readonly DbContextOptions<GatewayDbContext> _options;
+    private readonly Task _loop;
+
+    public GroupWriter(DbContextOptions<GatewayDbContext> options)
+    {
+        _options = options;
+        _loop = Task.Run(RunAsync);
+    }
+
+    public async ValueTask WriteAsync(AuditEntry entry, CancellationToken cancellationToken)
+    {
+        var pending = new Pending(entry);
+        await _queue.Writer.WriteAsync(pending, cancellationToken);
+        // From here on it is being written; a caller that gave up must not believe that it was not.
+        await pending.Done.Task;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Writer.TryComplete();
+        await _loop;
+    }
+
+    private async Task RunAsync()
+    {
+        var group = new List<Pending>(LargestGroup);
+        while (await _queue.Reader.WaitToReadAsync())
+        {
+            group.Clear();
+            while (group.Count < LargestGroup && _queue.Reader.TryRead(out var next))
+                group.Add(next);
+            if (await TryWriteAsync(group) is not { } failure)
+                continue;
+            if (group.Count == 1)
+            {
+                group[0].Done.SetException(failure);
+                continue;
+            }
+            foreach (var one in group)
+            {
+                if (await TryWriteAsync([one]) is { } own)
+                    one.Done.SetException(own);
+            }
+        }
+    }
+
+    /// <summary>Null where all is durable and the callers were told; else nothing was written.</summary>
+    private async Task<Exception?> TryWriteAsync(List<Pending> group)
+    {
+        try
+        {
+            await using var db = new GatewayDbContext(_options);
+            db.ChangeTracker.AutoDetectChangesEnabled = false;
+            // Immediate in SQLite: no other process can add a link between reading the last one and writing ours.
+            await using var transaction = await db.Database.BeginTransactionAsync();
+            var last = await db.Audit.AsNoTracking().OrderByDescending(a => a.Sequence).FirstOrDefaultAsync();
+            var sequence = last?.Sequence ?? 0;
+            var hash = last?.Hash ?? new byte[AuditEvent.HashSize];
+            foreach (var entry in group.Select(p => p.Entry))
+            {
+                var octets = entry.Event.Encode();
+                hash = AuditEvent.Link(hash, ++sequence, octets);
+                db.Audit.Add(new AuditRow { Sequence = sequence, Event = octets, Hash = hash });
+                foreach (var issued in entry.Issued.IsDefault ? [] : entry.Issued)
+                    db.Issues.Add(new IssueRow { TicketId = issued.Id.ToOctets(), Context = issued.Context.ToArray() });
+                if (entry.Saved is { } principal)
+                    await SaveAsync(db, principal);
+                if (entry.Key is { } key)
+                {
+                    db.MasterKeys.Add(new MasterKeyRow
+                    {
+                        PrincipalId = key.Name.Principal.ToString(), Kvno = key.Name.Kvno, Wrapped = key.Wrapped.ToArray(),
+                    });
+                }
+            }
+            db.ChangeTracker.DetectChanges();
+            await db.SaveChangesAsync();
+            await transaction.CommitAsync();
+        }
+        catch (DbUpdateException e) when (e.InnerException is SqliteException { SqliteErrorCode: SqliteConstraint })
+        {
+            return new StaleRecordException("The record was changed meanwhile, or an address, name or key version is taken.");
+        }
+#pragma warning disable CA1031 // Whatever it is, it is the waiting callers', not the loop's.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            return e;
+        }
+        foreach (var one in group)
+            one.Done.SetResult();
+        return null;
+    }
+
+    private static async Task SaveAsync(GatewayDbContext db, Principal principal)
+    {
+        var id = principal.Id.ToString();
+        var row = await db.Principals.Include(p => p.Addresses).SingleOrDefaultAsync(p => p.Id == id);
+        // The transaction holds the write lock, so this comparison can't be overtaken.
+        if ((row?.Revision ?? 0) != principal.Revision)
+            throw new StaleRecordException($"{principal.Name} was changed meanwhile.");
+        if (row is null)
+        {
+            row = new PrincipalRow { Id = id, Name = principal.Name, SenderDomains = "" };
+            db.Principals.Add(row);
+        }
+        principal.CopyTo(row);
+        foreach (var held in principal.Addresses)
+        {
+            var key = RowMapping.AddressKey(held.Address);
+            var from = held.From.ToUnixTimeSeconds();
+            var until = held.Until?.ToUnixTimeSeconds();
+            if (row.Addresses.FirstOrDefault(a => a.Key == key && a.ValidFrom == from) is { } known)
+                known.ValidUntil = until;
+            else
+                row.Addresses.Add(new AddressRow
+                {
+                    PrincipalId = id, Key = key, Address = held.Address.ToString(), ValidFrom = from, ValidUntil = until,
+                });
+        }
+    }
+
+    private sealed record Pending(AuditEntry Entry)
+    {
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    }
+}

@@ -1,0 +1,41 @@
+using GatewaySecure.Addresses;
+using GatewaySecure.KdcCore;
+
+namespace GatewaySecure.Storage;
+
+/// <summary>Between rows and KdcCore's values.</summary>
+internal static class RowMapping
+{
+    /// <summary>Equal exactly where <see cref="MailAddress"/> says that two addresses are equal.</summary>
+    public static string AddressKey(MailAddress address) => $"{address.LocalPart.ToUpperInvariant()}@{address.Domain.Ascii}";
+
+    public static Principal ToPrincipal(this PrincipalRow row) => new(
+        PrincipalId.TryParse(row.Id, out var id) ? id : throw new InvalidDataException("A stored principal id is damaged."),
+        (PrincipalKind)row.Kind,
+        row.Name,
+        (PrincipalStatus)row.Status,
+        row.StatusReason,
+        Time(row.StatusSince),
+        row.ExpiresAt is { } expires ? Time(expires) : null,
+        row.Kvno,
+        [.. row.Addresses.OrderBy(a => a.Id).Select(a =>
+            new HeldAddress(MailAddress.Parse(a.Address), Time(a.ValidFrom), a.ValidUntil is { } until ? Time(until) : null))],
+        [.. row.SenderDomains.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(DomainName.Parse)],
+        row.Revision);
+
+    /// <summary>All but the addresses, which <see cref="GroupWriter"/> merges.</summary>
+    public static void CopyTo(this Principal principal, PrincipalRow row)
+    {
+        row.Kind = (int)principal.Kind;
+        row.Name = principal.Name;
+        row.Status = (int)principal.Status;
+        row.StatusReason = principal.StatusReason;
+        row.StatusSince = principal.StatusSince.ToUnixTimeSeconds();
+        row.ExpiresAt = principal.ExpiresAt?.ToUnixTimeSeconds();
+        row.Kvno = principal.Kvno;
+        row.SenderDomains = string.Join(' ', principal.SenderDomains.Select(d => d.Ascii));
+        row.Revision = principal.Revision + 1;
+    }
+
+    public static DateTimeOffset Time(long seconds) => DateTimeOffset.FromUnixTimeSeconds(seconds);
+}

@@ -1,0 +1,73 @@
+namespace GatewaySecure.Storage;
+
+/// <summary>A principal. Ids are 32 hexadecimal digits, times Unix seconds.</summary>
+internal sealed class PrincipalRow
+{
+    public required string Id { get; init; }
+
+    public int Kind { get; set; }
+
+    public required string Name { get; set; }
+
+    public int Status { get; set; }
+
+    public string? StatusReason { get; set; }
+
+    public long StatusSince { get; set; }
+
+    public long? ExpiresAt { get; set; }
+
+    public int Kvno { get; set; }
+
+    /// <summary>A-labels, separated by spaces.</summary>
+    public required string SenderDomains { get; set; }
+
+    public long Revision { get; set; }
+
+    public List<AddressRow> Addresses { get; init; } = [];
+}
+
+/// <summary>One interval of one address. At most one open interval for each <see cref="Key"/>.</summary>
+internal sealed class AddressRow
+{
+    public long Id { get; init; }
+
+    public required string PrincipalId { get; init; }
+
+    /// <summary>How addresses compare: local part in upper case, '@', A-labels.</summary>
+    public required string Key { get; init; }
+
+    public required string Address { get; init; }
+
+    public long ValidFrom { get; init; }
+
+    public long? ValidUntil { get; set; }
+}
+
+/// <summary>A wrapped master key.</summary>
+internal sealed class MasterKeyRow
+{
+    public required string PrincipalId { get; init; }
+
+    public int Kvno { get; init; }
+
+    public required byte[] Wrapped { get; init; }
+}
+
+/// <summary>An issued ticket's context, octet for octet.</summary>
+internal sealed class IssueRow
+{
+    public required byte[] TicketId { get; init; }
+
+    public required byte[] Context { get; init; }
+}
+
+/// <summary>One link of the audit chain.</summary>
+internal sealed class AuditRow
+{
+    public long Sequence { get; init; }
+
+    public required byte[] Event { get; init; }
+
+    public required byte[] Hash { get; init; }
+}

@@ -1,0 +1,62 @@
+using Microsoft.Data.Sqlite;
+
+namespace GatewaySecure.Storage;
+
+/// <summary>
+/// The tables, as numbered steps that are applied in one transaction; <c>PRAGMA user_version</c> counts them
+/// (docs/adr/0002). A database of a newer program is refused.
+/// </summary>
+internal static class Schema
+{
+    // directory_version: counts changes of principals, so that a reader knows in one short query whether what it has is still true.
+    private static readonly string[] Steps =
+    [
+        """
+        CREATE TABLE principal (
+          id TEXT NOT NULL PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL, status INTEGER NOT NULL, status_reason TEXT,
+          status_since INTEGER NOT NULL, expires_at INTEGER, kvno INTEGER NOT NULL, sender_domains TEXT NOT NULL,
+          revision INTEGER NOT NULL) STRICT;
+        CREATE UNIQUE INDEX principal_gateway_name ON principal (name) WHERE kind = 2 AND status <> 3;
+        CREATE TABLE principal_address (
+          id INTEGER NOT NULL PRIMARY KEY, principal_id TEXT NOT NULL REFERENCES principal (id), address_key TEXT NOT NULL,
+          address TEXT NOT NULL, valid_from INTEGER NOT NULL, valid_until INTEGER) STRICT;
+        CREATE UNIQUE INDEX principal_address_open ON principal_address (address_key) WHERE valid_until IS NULL;
+        CREATE INDEX principal_address_key ON principal_address (address_key);
+        CREATE INDEX principal_address_principal ON principal_address (principal_id);
+        CREATE TABLE master_key (
+          principal_id TEXT NOT NULL REFERENCES principal (id), kvno INTEGER NOT NULL, wrapped BLOB NOT NULL,
+          PRIMARY KEY (principal_id, kvno)) STRICT, WITHOUT ROWID;
+        CREATE TABLE issue_record (ticket_id BLOB NOT NULL PRIMARY KEY, context BLOB NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE audit (sequence INTEGER NOT NULL PRIMARY KEY, event BLOB NOT NULL, hash BLOB NOT NULL) STRICT;
+        CREATE TABLE directory_version (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL) STRICT;
+        INSERT INTO directory_version VALUES (1, 0);
+        CREATE TRIGGER principal_inserted AFTER INSERT ON principal BEGIN UPDATE directory_version SET version = version + 1; END;
+        CREATE TRIGGER principal_updated AFTER UPDATE ON principal BEGIN UPDATE directory_version SET version = version + 1; END;
+        """,
+    ];
+
+    /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>
+    public static async Task MigrateAsync(SqliteConnection connection, CancellationToken cancellationToken)
+    {
+        // Immediate: of two processes that start together, one waits and then finds everything done.
+        await using var transaction = connection.BeginTransaction(deferred: false);
+        var version = Convert.ToInt32(await ScalarAsync(connection, transaction, "PRAGMA user_version", cancellationToken), null);
+        if (version > Steps.Length)
+            throw new InvalidDataException($"The database has schema {version}; this program knows {Steps.Length} and is too old for it.");
+        foreach (var step in Steps.Skip(version))
+            await ScalarAsync(connection, transaction, step, cancellationToken);
+        await ScalarAsync(connection, transaction, $"PRAGMA user_version = {Steps.Length}", cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    private static async Task<object?> ScalarAsync(
+        SqliteConnection connection, SqliteTransaction transaction, string sql, CancellationToken cancellationToken)
+    {
+        await using var command = connection.CreateCommand();
+        command.Transaction = transaction;
+#pragma warning disable CA2100 // The text is one of the constants above.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        return await command.ExecuteScalarAsync(cancellationToken);
+    }
+}

@@ -1,0 +1,68 @@
+using System.Collections.Immutable;
+using GatewaySecure.Addresses;
+using GatewaySecure.KdcCore;
+using Microsoft.EntityFrameworkCore;
+
+namespace GatewaySecure.Storage;
+
+/// <summary>Principals out of the database; answers are kept while the directory's version stays.</summary>
+internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options, DirectoryVersion version) : IPrincipalStore
+{
+    private readonly VersionedCache<PrincipalId, Principal?> _byId = new(version);
+    private readonly VersionedCache<string, ImmutableArray<Principal>> _byAddress = new(version);
+
+    public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => _byId.GetAsync(id, async () =>
+    {
+        await using var db = new GatewayDbContext(options);
+        var text = id.ToString();
+        var row = await db.Principals.AsNoTracking().Include(p => p.Addresses).SingleOrDefaultAsync(p => p.Id == text, cancellationToken);
+        return row?.ToPrincipal();
+    });
+
+    public async ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        var key = RowMapping.AddressKey(address);
+        var holders = await _byAddress.GetAsync(key, async () =>
+        {
+            await using var db = new GatewayDbContext(options);
+            var rows = await db.Principals.AsNoTracking().Include(p => p.Addresses)
+                .Where(p => p.Addresses.Any(a => a.Key == key)).ToListAsync(cancellationToken);
+            return rows.Select(r => r.ToPrincipal()).ToImmutableArray();
+        });
+        return holders.SingleOrDefault(p => p.Holds(address, at));
+    }
+
+    public async ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var rows = await db.Principals.AsNoTracking().Include(p => p.Addresses).OrderBy(p => p.Name).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToPrincipal())];
+    }
+}
+
+/// <summary>Wrapped keys out of the database.</summary>
+internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options, DirectoryVersion version) : IMasterKeyStore
+{
+    private readonly VersionedCache<MasterKeyName, WrappedMasterKey?> _keys = new(version);
+
+    public ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken) => _keys.GetAsync(name, async () =>
+    {
+        await using var db = new GatewayDbContext(options);
+        var principal = name.Principal.ToString();
+        var row = await db.MasterKeys.AsNoTracking()
+            .SingleOrDefaultAsync(k => k.PrincipalId == principal && k.Kvno == name.Kvno, cancellationToken);
+        return row is null ? null : new WrappedMasterKey(name, row.Wrapped);
+    });
+}
+
+/// <summary>Issue records out of the database.</summary>
+internal sealed class IssueRecordStore(DbContextOptions<GatewayDbContext> options) : IIssueRecordStore
+{
+    public async ValueTask<IssueRecord?> FindAsync(TicketId id, CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var key = id.ToOctets();
+        var row = await db.Issues.AsNoTracking().SingleOrDefaultAsync(r => r.TicketId == key, cancellationToken);
+        return row is null ? null : new IssueRecord(id, row.Context);
+    }
+}
