@@ -87,6 +87,9 @@ public sealed class VirtualOpenPgpCard : IDisposable
         if (command.Ins == 0xC0)
             return Continue(command);
         _rest = [];
+        // A client that starts anew after another one's unfinished chain must not be refused.
+        if (command.Ins == 0xA4 && !command.Chained)
+            DropChain();
         if (_chainHead is { } head && (head.Ins != command.Ins || head.Tag != command.Tag))
             throw new StatusException(StatusWords.ChainExpected);
         if (_chain.Length + command.Data.Length > MaxCommandData)
