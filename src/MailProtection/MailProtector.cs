@@ -1,6 +1,47 @@
+using System.Diagnostics.CodeAnalysis;
+using GatewaySecure.MailProtection.Mime;
+using GatewaySecure.MailProtection.Sealing;
+
 namespace GatewaySecure.MailProtection;
 
-/// <summary>The one maker of <see cref="SendableMessage"/>: pass-through, S/MIME (<c>ca</c>) or KDC mail (<c>kdc</c>).</summary>
-public sealed class MailProtector
+/// <summary>
+/// The one maker of <see cref="SendableMessage"/>: pass-through, S/MIME (<c>ca</c>) or KDC mail (<c>kdc</c>).
+/// Expected outcomes are values; an I/O fault of the content or a key that breaks while the message is written is an exception.
+/// Thread-safe.
+/// </summary>
+[SuppressMessage("Performance", "CA1822", Justification = "Callers hold one object, whichever method needs the clock.")]
+public sealed class MailProtector(TimeProvider time)
 {
+    /// <summary>The same octets.</summary>
+    /// <param name="content">The message.</param>
+    /// <param name="mayHoldEightBit">What the receiver of the mail knows of octets above 127; null: the content is read to find out.</param>
+    public ProtectionOutcome PassThrough(IMailContent content, bool? mayHoldEightBit = null)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        var eightBit = mayHoldEightBit ?? EightBit.OccursIn(content);
+        var record = new ProtectionRecord("normal", "Passed on unchanged, without protection.");
+        return new ProtectionOutcome.Ready(
+            new SendableMessage(content.Length, eightBit, record, (destination, ct) => PassThroughWriter.WriteAsync(content, destination, ct)),
+            StateToKeep: null);
+    }
+
+    /// <summary>
+    /// Signs (where the order names a signer and the content is not signed yet) and encrypts to a valid certificate of every
+    /// recipient, or fails with the reason for the ones that have none (RFC 8551). Nothing is kept between attempts.
+    /// </summary>
+    public ValueTask<ProtectionOutcome> SealCaAsync(SmimeOrder order, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(order);
+        return SmimeSealer.SealAsync(order, time, cancellationToken);
+    }
+
+    /// <summary>
+    /// Encrypts under a session key of the KDC, with a ticket for every recipient (docs/formats/kdc-mail.md). An order with kept
+    /// state asks for no tickets: standing is checked, and the identical octets are encrypted under a fresh nonce.
+    /// </summary>
+    public ValueTask<ProtectionOutcome> SealKdcAsync(KdcOrder order, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(order);
+        return KdcSealer.SealAsync(order, time, cancellationToken);
+    }
 }

@@ -1,0 +1,87 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using GatewaySecure.Addresses;
+
+namespace GatewaySecure.MailProtection.Trust;
+
+/// <summary>Why a certificate is not used.</summary>
+public enum RejectionReason
+{
+    Expired,
+    NotYetValid,
+    KeyUsage,
+    ExtendedKeyUsage,
+    WeakKey,
+    UnsupportedKey,
+
+    /// <summary>No path to a trust anchor.</summary>
+    Untrusted,
+
+    /// <summary>A certificate of the path above is out of its validity.</summary>
+    PathExpired,
+
+    /// <summary>A certificate of the path may not do what it is used for, or a signature in it is wrong.</summary>
+    PathInvalid,
+    Revoked,
+
+    /// <summary>No CRL that could say, and the policy requires one.</summary>
+    RevocationUnknown,
+
+    /// <summary>The CRL is past its nextUpdate or before its thisUpdate, and the policy requires a current one.</summary>
+    RevocationStale,
+}
+
+/// <param name="Text">One plain sentence.</param>
+public sealed record CertificateRejection(RejectionReason Reason, string Text);
+
+/// <summary>One certificate that names the recipient, and what speaks against it.</summary>
+public sealed class CertificateCandidate
+{
+    internal CertificateCandidate(RecipientCertificate entry, ImmutableArray<CertificateRejection> rejections, bool readsGcm)
+    {
+        Entry = entry;
+        Rejections = rejections;
+        ReadsGcm = readsGcm;
+    }
+
+    public X509Certificate2 Certificate => Entry.Certificate;
+
+    /// <summary>Empty for a usable one.</summary>
+    public ImmutableArray<CertificateRejection> Rejections { get; }
+
+    public bool IsUsable => Rejections.IsEmpty;
+
+    /// <summary>Its owner is known to read AES-256-GCM.</summary>
+    public bool ReadsGcm { get; }
+
+    internal RecipientCertificate Entry { get; }
+
+    /// <summary>"CN=… serial … valid until …", and the reasons against it.</summary>
+    public string Describe()
+    {
+        var text = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Certificate.Subject} serial {Certificate.SerialNumber} valid until {Certificate.NotAfter.ToUniversalTime():yyyy-MM-dd}");
+        return IsUsable ? text : $"{text}: {string.Join(' ', Rejections.Select(r => r.Text))}";
+    }
+}
+
+/// <summary>Every certificate for a recipient, newest first, and the chosen one.</summary>
+public sealed record CertificateChoice(MailAddress Recipient, CertificateCandidate? Chosen, ImmutableArray<CertificateCandidate> Candidates)
+{
+    /// <summary>Plain text for explain, holds and reports.</summary>
+    public string Describe()
+    {
+        if (Candidates.IsEmpty)
+            return $"There is no certificate for {Recipient}.";
+        var text = new StringBuilder();
+        text.Append(Chosen is null ? $"No certificate for {Recipient} can be used." : $"For {Recipient}: {Chosen.Describe()}.");
+        foreach (var candidate in Candidates.Where(c => !c.IsUsable))
+            text.Append(CultureInfo.InvariantCulture, $" Not used: {candidate.Describe()}");
+        return text.ToString();
+    }
+
+    internal bool ExpiresBefore(DateTimeOffset now) => Chosen is not null && Chosen.Certificate.NotAfter.ToUniversalTime() < now.UtcDateTime;
+}

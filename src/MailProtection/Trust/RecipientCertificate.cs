@@ -1,0 +1,184 @@
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using System.Formats.Asn1;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using GatewaySecure.Addresses;
+using GatewaySecure.MailProtection.Cms;
+
+namespace GatewaySecure.MailProtection.Trust;
+
+/// <summary>
+/// A certificate to encrypt to: its parsed key, the addresses it names and the DER of its issuerAndSerialNumber, all made once,
+/// because importing a key costs more than using it.
+/// </summary>
+internal sealed class RecipientCertificate
+{
+    private const string EmailProtection = "1.3.6.1.5.5.7.3.4";
+    private const string AnyExtendedKeyUsage = "2.5.29.37.0";
+    private const string SmimeCapabilities = "1.2.840.113549.1.9.15";
+
+    private RecipientCertificate(X509Certificate2 certificate, ImmutableArray<MailAddress> addresses)
+    {
+        Certificate = certificate;
+        Addresses = addresses;
+        IssuerAndSerial = CmsWriter.IssuerAndSerial(certificate);
+        Rsa = certificate.GetRSAPublicKey();
+        if (Rsa is null && certificate.PublicKey.Oid.Value == Oids.EcPublicKey)
+            Ecdh = TryGetEcdh(certificate);
+        ClaimsGcm = ListsGcm(certificate);
+    }
+
+    public X509Certificate2 Certificate { get; }
+
+    public ImmutableArray<MailAddress> Addresses { get; }
+
+    public byte[] IssuerAndSerial { get; }
+
+    public RSA? Rsa { get; }
+
+    /// <summary>The public key, on P-256, P-384 or P-521.</summary>
+    public ECDiffieHellman? Ecdh { get; }
+
+    /// <summary>The certificate lists AES-256-GCM among its S/MIME capabilities (RFC 4262).</summary>
+    public bool ClaimsGcm { get; }
+
+    public static bool TryCreate(
+        X509Certificate2 certificate,
+        [NotNullWhen(true)] out RecipientCertificate? entry,
+        [NotNullWhen(false)] out string? problem)
+    {
+        entry = null;
+        try
+        {
+            var addresses = CertificateAddresses.Of(certificate);
+            if (addresses.IsEmpty)
+            {
+                problem = $"The certificate {certificate.Subject} names no mail address.";
+                return false;
+            }
+            entry = new RecipientCertificate(certificate, addresses);
+            problem = null;
+            return true;
+        }
+        catch (Exception e) when (e is CryptographicException or AsnContentException)
+        {
+            problem = $"The certificate {certificate.Subject} is malformed: {e.Message}";
+            return false;
+        }
+    }
+
+    public bool IsOutsideValidity(DateTimeOffset now) =>
+        now.UtcDateTime > Certificate.NotAfter.ToUniversalTime() || now.UtcDateTime < Certificate.NotBefore.ToUniversalTime();
+
+    /// <summary>What the certificate itself says, without its path.</summary>
+    public IEnumerable<CertificateRejection> JudgeAlone(DateTimeOffset now, int minimumRsaBits)
+    {
+        var notAfter = Certificate.NotAfter.ToUniversalTime();
+        var notBefore = Certificate.NotBefore.ToUniversalTime();
+        if (now.UtcDateTime > notAfter)
+            yield return new(RejectionReason.Expired, $"It expired on {notAfter:yyyy-MM-dd}.");
+        if (now.UtcDateTime < notBefore)
+            yield return new(RejectionReason.NotYetValid, $"It is valid only from {notBefore:yyyy-MM-dd}.");
+
+        // RFC 8550 §4.4.2: an absent extension restricts nothing.
+        var wanted = Rsa is not null ? X509KeyUsageFlags.KeyEncipherment : X509KeyUsageFlags.KeyAgreement;
+        if (Certificate.Extensions.OfType<X509KeyUsageExtension>().FirstOrDefault() is { } usage && (usage.KeyUsages & wanted) == 0)
+            yield return new(RejectionReason.KeyUsage, $"Its key usage is {usage.KeyUsages}, which does not allow encryption to it.");
+        if (Certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>().FirstOrDefault() is { } extended
+            && !extended.EnhancedKeyUsages.Cast<Oid>().Any(o => o.Value is EmailProtection or AnyExtendedKeyUsage))
+        {
+            yield return new(RejectionReason.ExtendedKeyUsage, "It was not issued for mail (emailProtection is missing).");
+        }
+        if (Rsa is null && Ecdh is null)
+            yield return new(RejectionReason.UnsupportedKey, "Its key is neither RSA nor elliptic on P-256, P-384 or P-521.");
+        else if (Rsa is not null && Rsa.KeySize < minimumRsaBits)
+            yield return new(RejectionReason.WeakKey, $"Its RSA key has {Rsa.KeySize} bits; {minimumRsaBits} are demanded.");
+    }
+
+    private static ECDiffieHellman? TryGetEcdh(X509Certificate2 certificate)
+    {
+        try
+        {
+            var key = certificate.GetECDiffieHellmanPublicKey();
+            return key is { KeySize: 256 or 384 or 521 } ? key : null;
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
+
+    private static bool ListsGcm(X509Certificate2 certificate)
+    {
+        if (certificate.Extensions[SmimeCapabilities] is not { } extension)
+            return false;
+        var capabilities = new AsnReader(extension.RawData, AsnEncodingRules.DER).ReadSequence();
+        while (capabilities.HasData)
+        {
+            if (capabilities.ReadSequence().ReadObjectIdentifier() == Oids.Aes256Gcm)
+                return true;
+        }
+        return false;
+    }
+}
+
+/// <summary>The mail addresses that a certificate speaks for (RFC 8550 §3, RFC 9598).</summary>
+internal static class CertificateAddresses
+{
+    private const string SubjectAlternativeName = "2.5.29.17";
+    private const string EmailAddress = "1.2.840.113549.1.9.1";
+    private const string SmtpUtf8Mailbox = "1.3.6.1.5.5.7.8.9";
+
+    /// <summary>From the alternative names; the subject's emailAddress counts only where they name no mailbox.</summary>
+    /// <exception cref="AsnContentException">The extension is malformed.</exception>
+    public static ImmutableArray<MailAddress> Of(X509Certificate2 certificate)
+    {
+        var addresses = new HashSet<MailAddress>();
+        foreach (var extension in certificate.Extensions)
+        {
+            if (extension.Oid?.Value == SubjectAlternativeName)
+                ReadAlternativeNames(extension.RawData, addresses);
+        }
+        if (addresses.Count == 0)
+        {
+            foreach (var name in certificate.SubjectName.EnumerateRelativeDistinguishedNames())
+            {
+                if (!name.HasMultipleElements && name.GetSingleElementType().Value == EmailAddress
+                    && MailAddress.TryParse(name.GetSingleElementValue(), out var address))
+                {
+                    addresses.Add(address);
+                }
+            }
+        }
+        return [.. addresses];
+    }
+
+    private static void ReadAlternativeNames(byte[] der, HashSet<MailAddress> addresses)
+    {
+        var otherName = new Asn1Tag(TagClass.ContextSpecific, 0, isConstructed: true);
+        var rfc822Name = new Asn1Tag(TagClass.ContextSpecific, 1);
+        var names = new AsnReader(der, AsnEncodingRules.DER).ReadSequence();
+        while (names.HasData)
+        {
+            var tag = names.PeekTag();
+            string? text = null;
+            if (tag.HasSameClassAndValue(rfc822Name))
+            {
+                text = names.ReadCharacterString(UniversalTagNumber.IA5String, rfc822Name);
+            }
+            else if (tag.HasSameClassAndValue(otherName))
+            {
+                var other = names.ReadSequence(otherName);
+                if (other.ReadObjectIdentifier() == SmtpUtf8Mailbox)
+                    text = other.ReadSequence(otherName).ReadCharacterString(UniversalTagNumber.UTF8String);
+            }
+            else
+            {
+                names.ReadEncodedValue();
+            }
+            if (MailAddress.TryParse(text, out var address))
+                addresses.Add(address);
+        }
+    }
+}

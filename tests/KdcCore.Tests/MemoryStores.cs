@@ -1,0 +1,82 @@
+using System.Collections.Immutable;
+using GatewaySecure.Addresses;
+
+namespace GatewaySecure.KdcCore.Tests;
+
+/// <summary>The KDC's ports in memory, all or nothing like the real ones; can be told to fail.</summary>
+internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRecordStore, IAuditChain
+{
+    private readonly Lock _lock = new();
+
+    public Dictionary<PrincipalId, Principal> Principals { get; } = [];
+
+    public Dictionary<MasterKeyName, WrappedMasterKey> Keys { get; } = [];
+
+    public Dictionary<TicketId, IssueRecord> Issued { get; } = [];
+
+    public List<AuditEvent> Events { get; } = [];
+
+    public Exception? FailWith { get; set; }
+
+    public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => new(Principals.GetValueOrDefault(id));
+
+    public ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken) =>
+        new(Principals.Values.SingleOrDefault(p => p.Holds(address, at)));
+
+    public ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken) => new([.. Principals.Values]);
+
+    public ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken) => new(Keys.GetValueOrDefault(name));
+
+    public ValueTask<IssueRecord?> FindAsync(TicketId id, CancellationToken cancellationToken) => new(Issued.GetValueOrDefault(id));
+
+    public ValueTask AppendAsync(AuditEntry entry, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (FailWith is { } failure)
+                throw failure;
+            if (entry.Saved is { } saved)
+            {
+                if ((Principals.GetValueOrDefault(saved.Id)?.Revision ?? 0) != saved.Revision)
+                    throw new StaleRecordException("changed meanwhile");
+                Principals[saved.Id] = saved with { Revision = saved.Revision + 1 };
+            }
+            if (entry.Key is { } key)
+                Keys.Add(key.Name, key);
+            foreach (var record in entry.Issued.IsDefault ? [] : entry.Issued)
+                Issued.Add(record.Id, record);
+            Events.Add(entry.Event);
+        }
+        return default;
+    }
+}
+
+/// <summary>A card in a test: keeps the clear key that was written to it.</summary>
+internal sealed class TestCard : IMasterKey
+{
+    public byte[] Key { get; private set; } = [];
+
+    public CardIdentity? Identity { get; private set; }
+
+    public int Operations { get; private set; }
+
+    public ValueTask Write(CardIdentity identity, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
+    {
+        Identity = identity;
+        Key = key.ToArray();
+        return default;
+    }
+
+    public ValueTask<byte[]> DecryptBlocksAsync(ReadOnlyMemory<byte> input, CancellationToken cancellationToken)
+    {
+        Operations++;
+        return new(Decrypt(Key, input.Span));
+    }
+
+    public static byte[] Decrypt(byte[] key, ReadOnlySpan<byte> input)
+    {
+        using var aes = System.Security.Cryptography.Aes.Create();
+        aes.Key = key;
+        return aes.DecryptCbc(input, new byte[16], System.Security.Cryptography.PaddingMode.None);
+    }
+}
