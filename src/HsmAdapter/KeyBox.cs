@@ -4,42 +4,37 @@ using System.Text;
 namespace GatewaySecure.HsmAdapter;
 
 /// <summary>
-/// AES-256-GCM under one key of this process, bound to a purpose and a context: nonce (12) ‖ ciphertext ‖ tag (16).
-/// Random nonces: good for 2³² boxes under one key. Thread-safe.
+/// AES-256-GCM, bound to a purpose and a context: salt (16 random octets) ‖ ciphertext ‖ tag (16). Each box has a key of its
+/// own, HMAC-SHA-256(purpose's key, salt), and the zero nonce: GCM's 96-bit random nonces would be good for 2³² boxes under one key,
+/// which a busy spool fills in weeks. Thread-safe.
 /// </summary>
 internal sealed class KeyBox : IDisposable
 {
-    public const int Overhead = NonceSize + TagSize;
+    public const int Overhead = SaltSize + TagSize;
 
+    private const int KeySize = 32;
+    private const int SaltSize = 16;
     private const int NonceSize = 12;
     private const int TagSize = 16;
 
-    private readonly byte[] _key = GC.AllocateArray<byte>(32, pinned: true);
-    private readonly ThreadLocal<AesGcm> _gcm;
+    // Pinned: the collector must not leave copies behind.
+    private readonly byte[] _key = GC.AllocateArray<byte>(KeySize, pinned: true);
 
-    public KeyBox(ReadOnlySpan<byte> key)
-    {
-        key.CopyTo(_key);
-        // One for each thread: AesGcm's native state is not thread-safe. Those of ended threads go with the collector.
-        _gcm = new ThreadLocal<AesGcm>(() => new AesGcm(_key, TagSize));
-    }
+    private volatile bool _disposed;
 
-    /// <summary>A box under a key of its own for each purpose, derived from the vault's.</summary>
-    public static KeyBox For(ReadOnlySpan<byte> vaultKey, string purpose)
-    {
-        Span<byte> key = stackalloc byte[32];
-        HKDF.DeriveKey(HashAlgorithmName.SHA256, vaultKey, key, salt: [], info: Encoding.ASCII.GetBytes(purpose));
-        var box = new KeyBox(key);
-        CryptographicOperations.ZeroMemory(key);
-        return box;
-    }
+    /// <summary>A key for each purpose, derived from the vault's.</summary>
+    public KeyBox(ReadOnlySpan<byte> vaultKey, string purpose) =>
+        HKDF.DeriveKey(HashAlgorithmName.SHA256, vaultKey, _key, salt: [], info: Encoding.ASCII.GetBytes(purpose));
 
     public byte[] Seal(ReadOnlySpan<byte> plain, ReadOnlySpan<byte> context)
     {
         var box = new byte[plain.Length + Overhead];
-        var nonce = box.AsSpan(0, NonceSize);
-        RandomNumberGenerator.Fill(nonce);
-        _gcm.Value!.Encrypt(nonce, plain, box.AsSpan(NonceSize, plain.Length), box.AsSpan(NonceSize + plain.Length), context);
+        var salt = box.AsSpan(0, SaltSize);
+        RandomNumberGenerator.Fill(salt);
+        Span<byte> nonce = stackalloc byte[NonceSize];
+        nonce.Clear();
+        using var gcm = KeyFor(salt);
+        gcm.Encrypt(nonce, plain, box.AsSpan(SaltSize, plain.Length), box.AsSpan(SaltSize + plain.Length), context);
         return box;
     }
 
@@ -48,13 +43,26 @@ internal sealed class KeyBox : IDisposable
     {
         if (box.Length != plain.Length + Overhead)
             throw new CryptographicException("A wrapped key has the wrong size.");
-        _gcm.Value!.Decrypt(
-            box[..NonceSize], box.Slice(NonceSize, plain.Length), box[(NonceSize + plain.Length)..], plain, context);
+        Span<byte> nonce = stackalloc byte[NonceSize];
+        nonce.Clear();
+        using var gcm = KeyFor(box[..SaltSize]);
+        gcm.Decrypt(nonce, box.Slice(SaltSize, plain.Length), box[(SaltSize + plain.Length)..], plain, context);
     }
 
     public void Dispose()
     {
-        _gcm.Dispose();
+        _disposed = true;
         CryptographicOperations.ZeroMemory(_key);
+    }
+
+    private AesGcm KeyFor(ReadOnlySpan<byte> salt)
+    {
+        Span<byte> key = stackalloc byte[KeySize];
+        HMACSHA256.HashData(_key, salt, key);
+        // After the key was read: it must not have been the zeroed one.
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var gcm = new AesGcm(key, TagSize);
+        CryptographicOperations.ZeroMemory(key);
+        return gcm;
     }
 }

@@ -21,9 +21,9 @@ public sealed class SoftwareVault : IMasterKeyVault, IDisposable
     private SoftwareVault(string directory, ReadOnlySpan<byte> vaultKey)
     {
         _directory = directory;
-        _masterKeys = KeyBox.For(vaultKey, "GatewaySecure/vault/master-keys/1");
-        _spool = KeyBox.For(vaultKey, "GatewaySecure/vault/spool/1");
-        _signing = KeyBox.For(vaultKey, "GatewaySecure/vault/signing/1");
+        _masterKeys = new KeyBox(vaultKey, "GatewaySecure/vault/master-keys/1");
+        _spool = new KeyBox(vaultKey, "GatewaySecure/vault/spool/1");
+        _signing = new KeyBox(vaultKey, "GatewaySecure/vault/signing/1");
         Spool = new SpoolKey(_spool);
     }
 

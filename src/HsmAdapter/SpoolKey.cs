@@ -10,7 +10,7 @@ public sealed class SpoolKey
 
     internal SpoolKey(KeyBox box) => _box = box;
 
-    /// <returns>28 octets more than <paramref name="dataKey"/>.</returns>
+    /// <returns>32 octets more than <paramref name="dataKey"/>.</returns>
     public byte[] Wrap(ReadOnlySpan<byte> dataKey, ReadOnlySpan<byte> context) => _box.Seal(dataKey, context);
 
     /// <exception cref="System.Security.Cryptography.CryptographicException">Changed, or wrapped with another key or context.</exception>

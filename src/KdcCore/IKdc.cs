@@ -31,6 +31,7 @@ public interface IKdcDirectory
     ValueTask<AddressPreview> PreviewAsync(MailAddress address, CancellationToken cancellationToken);
 }
 
+/// <summary>What a request for a recipient would meet.</summary>
 /// <param name="Refusal">Null where a ticket would be issued, else why not, one plain sentence.</param>
 public sealed record AddressPreview(MailAddress Address, PrincipalId? Principal, int? Kvno, string? Refusal);
 

@@ -100,12 +100,14 @@ public sealed class KdcAdministration(Realm realm, KdcPorts ports, TimeProvider 
         DemandGoodStanding(principal);
         var key = await ports.Vault.GenerateAsync(new MasterKeyName(id, principal.Kvno + 1), cancellationToken);
         return await SaveAsync(
-            principal with { Kvno = principal.Kvno + 1 }, "key.renew", $"kvno={principal.Kvno + 1} vault={ports.Vault.Description}", key, cancellationToken);
+            principal with { Kvno = principal.Kvno + 1 }, "key.renew",
+            $"kvno={principal.Kvno + 1} vault={ports.Vault.Description}", key, cancellationToken);
     }
 
     /// <summary>
     /// A card for a user: renews the key, releases it once into <paramref name="write"/>, and records whether the card took it.
-    /// The callback gets what the card stores; it must not keep the key, which is zeroed after it.
+    /// The callback gets what the card stores; it must not keep the key, which is zeroed after it. Where the card fails, the new version
+    /// has no card: issue another one, and what was sealed meanwhile is exchanged.
     /// </summary>
     /// <param name="card">What to call the card in the audit, such as its serial number.</param>
     /// <param name="overSecureChannel">False where the key crosses to the card in clear; the audit says so.</param>

@@ -13,6 +13,9 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
     private readonly ChallengeBook _challenges = new(time);
     private readonly RequestLimiter _limiter = new(options.RequestsPerSecond, options.Burst, time);
 
+    // Refusals before a requester has proved its key: anybody can cause them, so only some enter the chain.
+    private readonly RequestLimiter _refusalLines = new(perSecond: 1, burst: 20, time);
+
     public async ValueTask<byte[]> ChallengeAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken)
     {
         if (ChallengeRequest.Decode(request) is not { } asked)
@@ -60,7 +63,7 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
             return new Answer.Unavailable("The challenge is not one of this KDC, or has expired.").Encode();
 
         var (principal, objection) = await AuthenticateAsync(request, cancellationToken);
-        if (objection is Answer.Refused refused)
+        if (objection is Answer.Refused refused && _refusalLines.Take(challenge.Principal) != RequestLimiter.Taken.No)
             await AuditRefusalAsync(challenge.Principal, refused, cancellationToken);
         if (objection is not null)
             return objection.Encode();

@@ -4,6 +4,7 @@ using GatewaySecure.Addresses;
 
 namespace GatewaySecure.KdcCore;
 
+/// <summary>What a principal is for.</summary>
 public enum PrincipalKind
 {
     /// <summary>A person with a card: sends as himself, receives.</summary>
@@ -16,6 +17,7 @@ public enum PrincipalKind
     Operator = 3,
 }
 
+/// <summary>What an operator decided; expiry is a date beside it.</summary>
 public enum PrincipalStatus
 {
     Active = 1,

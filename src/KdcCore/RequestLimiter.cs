@@ -3,8 +3,7 @@ using System.Collections.Concurrent;
 namespace GatewaySecure.KdcCore;
 
 /// <summary>
-/// A token bucket for each principal. Holds as many buckets as there are principals that ever proved their key,
-/// since it is asked only after that.
+/// A token bucket for each principal of the realm (never for an id that a stranger made up), so its memory is bounded.
 /// </summary>
 internal sealed class RequestLimiter(double perSecond, int burst, TimeProvider time)
 {

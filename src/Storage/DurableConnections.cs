@@ -3,7 +3,9 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace GatewaySecure.Storage;
 
-/// <summary>Sets synchronous=FULL on each connection: SQLite keeps that per connection, and WAL's usual NORMAL loses commits in a power failure.</summary>
+/// <summary>
+/// Sets synchronous=FULL on each connection: SQLite keeps that per connection, and NORMAL, usual with WAL, loses commits in a power failure.
+/// </summary>
 internal sealed class DurableConnections : DbConnectionInterceptor
 {
     public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData)

@@ -11,24 +11,25 @@ namespace GatewaySecure.Storage;
 public sealed class GatewayDatabase : IAsyncDisposable
 {
     private readonly GroupWriter _writer;
-    private readonly DbContextOptions<GatewayDbContext> _options;
     private readonly DirectoryVersion _version;
     private readonly SqliteConnection _anchor;
 
     private GatewayDatabase(string connectionString, SqliteConnection anchor)
     {
         _anchor = anchor;
-        _options = new DbContextOptionsBuilder<GatewayDbContext>()
+        Options = new DbContextOptionsBuilder<GatewayDbContext>()
             .UseSqlite(connectionString)
             .AddInterceptors(new DurableConnections())
             .Options;
-        _writer = new GroupWriter(_options);
+        _writer = new GroupWriter(Options);
         _version = new DirectoryVersion(connectionString);
-        Principals = new PrincipalStore(_options, _version);
-        MasterKeys = new MasterKeyStore(_options, _version);
-        IssueRecords = new IssueRecordStore(_options);
-        Audit = new AuditChain(_options, _writer);
+        Principals = new PrincipalStore(Options, _version);
+        MasterKeys = new MasterKeyStore(Options, _version);
+        IssueRecords = new IssueRecordStore(Options);
+        Audit = new AuditChain(Options, _writer);
     }
+
+    internal DbContextOptions<GatewayDbContext> Options { get; }
 
     public IPrincipalStore Principals { get; }
 

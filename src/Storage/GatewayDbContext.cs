@@ -48,6 +48,7 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
             e.Property(r => r.PrincipalId).HasColumnName("principal_id");
             e.Property(r => r.Kvno).HasColumnName("kvno");
             e.Property(r => r.Wrapped).HasColumnName("wrapped");
+            e.HasOne<PrincipalRow>().WithMany().HasForeignKey(r => r.PrincipalId);
         });
         modelBuilder.Entity<IssueRow>(e =>
         {

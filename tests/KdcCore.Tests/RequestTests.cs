@@ -178,6 +178,18 @@ public sealed class RequestTests
     }
 
     [Fact]
+    public async Task A_stranger_cannot_fill_the_chain_with_refusals_nor_lock_anybody_out()
+    {
+        using var realm = await TestRealm.CreateAsync();
+        var mallory = new KdcClient(realm.Realm, realm.Id("alice"), realm.Cards["bob"], realm.Kdc, realm.Kdc, realm.Time);
+        for (var i = 0; i < 100; i++)
+            await RefusalAsync(mallory, TestRealm.Order("alice", Evidence.Card, "bob"));
+        Assert.InRange(realm.Stores.Events.Count(e => e.Action == "refusal"), 1, 21);
+        var outcome = await realm.CardClient("alice").RequestAsync(TestRealm.Order("alice", Evidence.Card, "bob"), Cancel);
+        Assert.IsType<TicketOutcome.Granted>(outcome);
+    }
+
+    [Fact]
     public async Task Every_changed_octet_of_the_reply_is_noticed()
     {
         using var realm = await TestRealm.CreateAsync();

@@ -66,7 +66,9 @@ internal sealed class CmsObject
         var type = ReadOid(ber);
         var wrapper = ber.ReadHeader(0xA0);
         var body = ber.ReadHeader(0x30);
-        ber.ReadElement(); // version: what follows tells more
+        if (ber.PeekByte() != 0x02)
+            throw new AsnContentException("No version.");
+        ber.ReadElement(); // its value decides nothing: what follows tells more
         var cms = type switch
         {
             Oids.EnvelopedData or Oids.AuthEnvelopedData => ReadEnveloped(source, ber, body, type),

@@ -99,10 +99,10 @@ internal static class RecipientInfos
 internal static class KeyAgreement
 {
     /// <summary>
-    /// What follows the shared secret in the one hash of ANSI X9.63's KDF: counter 1 and DER of ECC-CMS-SharedInfo (RFC 5753 §7.2).
-    /// One hash is enough as long as it is no shorter than the key.
+    /// What follows the shared secret in a hash of ANSI X9.63's KDF: the counter and DER of ECC-CMS-SharedInfo (RFC 5753 §7.2).
+    /// SHA-256 and longer give the whole key with counter 1.
     /// </summary>
-    public static byte[] KdfSuffix(string wrapOid, int keyLength, byte[]? ukm, bool wrapHasNull = false)
+    public static byte[] KdfSuffix(string wrapOid, int keyLength, byte[]? ukm, bool wrapHasNull = false, byte counter = 1)
     {
         var writer = new AsnWriter(AsnEncodingRules.DER);
         using (writer.PushSequence())
@@ -116,7 +116,7 @@ internal static class KeyAgreement
             using (writer.PushSequence(CmsWriter.Context(2)))
                 writer.WriteOctetString([0, 0, (byte)(keyLength * 8 >> 8), (byte)(keyLength * 8)]);
         }
-        return [0, 0, 0, 1, .. writer.Encode()];
+        return [0, 0, 0, counter, .. writer.Encode()];
     }
 
     /// <summary>Uncompressed, SEC 1 §2.3.3.</summary>

@@ -136,6 +136,9 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
     {
         _encrypted = true;
         var cms = CmsObject.Read(part.Cms);
+        // Not authenticated by anything, so only the one value that mail has is taken.
+        if (cms.ContentType != Oids.Data)
+            return Refuse(OpenFailure.Damaged, DamagedText);
         var tickets = _kdc is null ? RecipientKeys.KekRecipients(cms) : [];
         if (tickets.Count > 0 && keys.Card is { } card)
         {
@@ -159,9 +162,9 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         {
             return Refuse(
                 OpenFailure.NoKey,
-                tickets.Count > 0
-                    ? "This is KDC mail: open it with your card."
-                    : "The mail is not encrypted to any of your certificates.");
+                tickets.Count == 0 ? "The mail is not encrypted to any of your certificates."
+                    : keys.Card is null ? "This is KDC mail: open it with your card."
+                    : "The mail is neither for your card nor for any of your certificates.");
         }
         foreach (var candidate in candidates)
         {

@@ -139,8 +139,7 @@ internal static class RecipientKeys
             var entry = list.ReadSequence();
             var matches = Matching(entry, Asn1Tag.Sequence, CmsWriter.Context(0), keys);
             var wrapped = entry.ReadOctetString();
-            // One hash of the KDF must give the whole key; SHA-1 does so for 128 bits only.
-            if (kdf is not { } hash || wrapLength == 0 || (hash == HashAlgorithmName.SHA1 && wrapLength > 16))
+            if (kdf is not { } hash || wrapLength == 0)
                 continue;
             foreach (var key in matches)
                 found.Add(Fallback(() => Agree(key.Key, point, hash, wrapOid, wrapLength, wrapHasNull, ukm, wrapped), keyLength));
@@ -162,7 +161,13 @@ internal static class RecipientKeys
             Q = new ECPoint { X = point[1..(1 + size)], Y = point[(1 + size)..] },
         });
         using var publicKey = theirs.PublicKey;
-        var kek = ours.DeriveKeyFromHash(publicKey, hash, null, KeyAgreement.KdfSuffix(wrapOid, wrapLength, ukm, wrapHasNull))[..wrapLength];
+        byte[] Round(byte counter) =>
+            ours.DeriveKeyFromHash(publicKey, hash, null, KeyAgreement.KdfSuffix(wrapOid, wrapLength, ukm, wrapHasNull, counter));
+        // SHA-1 needs two rounds for more than 160 bits.
+        var kek = Round(1);
+        if (kek.Length < wrapLength)
+            kek = [.. kek, .. Round(2)];
+        kek = kek[..wrapLength];
         var engine = new AesWrapEngine();
         engine.Init(false, new KeyParameter(kek));
         CryptographicOperations.ZeroMemory(kek);

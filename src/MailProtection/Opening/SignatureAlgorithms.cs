@@ -58,11 +58,34 @@ internal static class SignatureAlgorithms
                 return ecdsa?.VerifyHash(digest, signature, DSASignatureFormat.Rfc3279DerSequence) ?? false;
             }
             using var rsa = certificate.GetRSAPublicKey();
+            // The platform takes the salt as long as the hash, which RFC 4056 §3 recommends; others are not read.
+            if (oid == Oids.RsaPss && PssSaltLength(algorithm) != digest.Length)
+                return null;
             return rsa?.VerifyHash(digest, signature, hash, oid == Oids.RsaPss ? RSASignaturePadding.Pss : RSASignaturePadding.Pkcs1) ?? false;
         }
         catch (CryptographicException)
         {
             return false;
         }
+    }
+
+    /// <summary>RFC 4055 §3.1: 20 where it is absent. Hash and mask are the ones that the verification takes, or it fails.</summary>
+    private static int PssSaltLength(AsnReader algorithm)
+    {
+        var parameters = algorithm.HasData ? algorithm.ReadSequence() : null;
+        while (parameters is { HasData: true })
+        {
+            var tag = parameters.PeekTag();
+            if (tag.TagValue != 2)
+            {
+                parameters.ReadEncodedValue();
+                continue;
+            }
+            var value = parameters.ReadSequence(tag);
+            return value.TryReadInt32(out var length) && length is >= 0 and <= 512
+                ? length
+                : throw new AsnContentException("The salt's length is out of range.");
+        }
+        return 20;
     }
 }

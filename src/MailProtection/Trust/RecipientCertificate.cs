@@ -16,7 +16,9 @@ internal sealed class RecipientCertificate
 {
     private const string EmailProtection = "1.3.6.1.5.5.7.3.4";
     private const string AnyExtendedKeyUsage = "2.5.29.37.0";
-    private const string SmimeCapabilities = "1.2.840.113549.1.9.15";
+    private const string NistP256 = "1.2.840.10045.3.1.7";
+    private const string NistP384 = "1.3.132.0.34";
+    private const string NistP521 = "1.3.132.0.35";
 
     private RecipientCertificate(X509Certificate2 certificate, ImmutableArray<MailAddress> addresses)
     {
@@ -101,7 +103,7 @@ internal sealed class RecipientCertificate
         try
         {
             var key = certificate.GetECDiffieHellmanPublicKey();
-            return key is { KeySize: 256 or 384 or 521 } ? key : null;
+            return key?.ExportParameters(false).Curve.Oid?.Value is NistP256 or NistP384 or NistP521 ? key : null;
         }
         catch (CryptographicException)
         {
@@ -111,7 +113,7 @@ internal sealed class RecipientCertificate
 
     private static bool ListsGcm(X509Certificate2 certificate)
     {
-        if (certificate.Extensions[SmimeCapabilities] is not { } extension)
+        if (certificate.Extensions[Oids.SmimeCapabilities] is not { } extension)
             return false;
         var capabilities = new AsnReader(extension.RawData, AsnEncodingRules.DER).ReadSequence();
         while (capabilities.HasData)
