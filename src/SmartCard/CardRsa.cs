@@ -28,7 +28,15 @@ public sealed class CardRsa : RSA
     {
         if (padding != RSAEncryptionPadding.Pkcs1 || _key != CardKey.Decipher)
             throw new CryptographicException("The card deciphers PKCS #1 v1.5 only, with its decipher key.");
-        return _card.DecipherRsa(data);
+        try
+        {
+            return _card.DecipherRsa(data);
+        }
+        catch (CardException e) when (e.Fault == CardFault.Protocol)
+        {
+            // The card is there and verified, and does not like the cryptogram: what the platform's type calls it.
+            throw new CryptographicException("The card can't decipher this.", e);
+        }
     }
 
     public override byte[] SignHash(byte[] hash, HashAlgorithmName hashAlgorithm, RSASignaturePadding padding)

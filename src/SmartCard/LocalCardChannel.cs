@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace GatewaySecure.SmartCard;
 
 /// <summary>A card in the same process, without PC/SC. The transaction's promise is kept by a reset.</summary>
@@ -5,7 +7,18 @@ public sealed class LocalCardChannel(ReadOnlyMemory<byte> atr, Func<byte[], byte
 {
     public ReadOnlyMemory<byte> Atr { get; } = atr;
 
-    public byte[] Transmit(ReadOnlySpan<byte> commandApdu) => process(commandApdu.ToArray());
+    public byte[] Transmit(ReadOnlySpan<byte> commandApdu)
+    {
+        var copy = commandApdu.ToArray();
+        try
+        {
+            return process(copy);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(copy);
+        }
+    }
 
     public ICardTransaction BeginTransaction() => new Transaction(reset);
 

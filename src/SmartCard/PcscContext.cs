@@ -117,7 +117,7 @@ public sealed class PcscContext : IDisposable
                 var (result, value) = call(Context());
                 if (result == 0)
                     return value;
-                if (result != PcscErrors.Timeout && PcscErrors.ContextIsLost(result))
+                if (PcscErrors.ContextIsLost(result))
                 {
                     _handle?.Dispose();
                     _handle = null;

@@ -3,7 +3,6 @@ namespace GatewaySecure.SmartCard;
 /// <summary>PC/SC result codes, and what to tell a person about them.</summary>
 internal static class PcscErrors
 {
-    public const uint Timeout = 0x8010000A;
     public const uint InvalidHandle = 0x80100003;
     public const uint UnknownReader = 0x80100009;
     public const uint SharingViolation = 0x8010000B;

@@ -143,6 +143,20 @@ public sealed class OpenWithCardTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_card_pulled_while_opening_is_no_card_and_not_a_forged_mail()
+    {
+        using var card = VirtualOpenPgpCard.Open(Card);
+        // Gone exactly when its key is to be used.
+        using var channel = new LocalCardChannel(card.Atr,
+            a => a[1] == 0x2A ? throw new CardException(CardFault.NoCard, "There is no card in the reader.") : card.Process(a), card.Reset);
+        using var output = new MemoryStream();
+        var result = await new MailOpening(TimeProvider.System)
+            .OpenAsync(channel, Pin.AsMemory(), new Octets(await File.ReadAllTextAsync(Mail, Cancel)), output, Cancel);
+        Assert.Equal(OpeningStatus.NoCard, result.Status);
+        Assert.Equal(0, output.Length);
+    }
+
+    [Fact]
     public async Task Smime_from_openssl_opens_with_the_cards_key()
     {
         using (var card = VirtualOpenPgpCard.Open(Card))

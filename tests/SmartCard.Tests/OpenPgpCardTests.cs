@@ -158,6 +158,7 @@ public sealed class OpenPgpCardTests : IDisposable
         var secret = own.Encrypt("a session key"u8.ToArray(), RSAEncryptionPadding.Pkcs1);
         Assert.Equal("a session key"u8.ToArray(), key.Decrypt(secret, RSAEncryptionPadding.Pkcs1));
         Assert.Throws<CryptographicException>(() => key.Decrypt(secret, RSAEncryptionPadding.OaepSHA256));
+        Assert.Throws<CryptographicException>(() => key.Decrypt(new byte[bits / 8], RSAEncryptionPadding.Pkcs1));
         Assert.Throws<CryptographicException>(() => key.ExportParameters(true));
         Assert.Throws<CryptographicException>(() => key.ExportPkcs8PrivateKey());
     }
