@@ -1,0 +1,152 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using GatewaySecure.Addresses;
+using GatewaySecure.KdcCore;
+using GatewaySecure.SmartCard;
+
+namespace GatewaySecure.CardEnrollment;
+
+/// <summary>What to put on a card, and for whom.</summary>
+/// <param name="AdminPin">The card's present PW3.</param>
+/// <param name="UserPin">Chosen by the user; null: a random one of six digits.</param>
+/// <param name="Authority">Certifies the decipher key for S/MIME; null: no certificate.</param>
+public sealed record CardOrder(MailAddress Address, string Name, string AdminPin, string? UserPin, CardAuthority? Authority);
+
+/// <summary>A certification authority with an RSA or ECDSA key, as the trial station holds it.</summary>
+public sealed record CardAuthority(X509Certificate2 Certificate);
+
+/// <summary>The new PINs; for the letter to the user and the safe.</summary>
+public sealed record PinLetter(string Serial, MailAddress Address, string UserPin, string AdminPin);
+
+/// <param name="Certificate">For the decipher key, where an authority was given.</param>
+public sealed record IssuedCard(Principal Principal, string Serial, X509Certificate2? Certificate);
+
+/// <summary>
+/// Issues a card. First the card's own keys and new PINs, last the master key: a card that was given up half-way holds nothing
+/// that opens mail, and no master key ever rests behind a default PIN.
+/// </summary>
+public sealed class CardIssuing(KdcAdministration administration, TimeProvider time)
+{
+    /// <param name="letter">Called before the PINs are changed: they must not get lost if anything fails later.</param>
+    /// <exception cref="CardException">The card failed, or refused the administrator's PIN.</exception>
+    /// <exception cref="AdministrationException">The principal is not in good standing, or nobody's address.</exception>
+    public async Task<IssuedCard> IssueAsync(
+        ICardChannel channel, CardOrder order, Action<PinLetter> letter, CancellationToken cancellationToken)
+    {
+        // Before anything is changed: the card would refuse it half-way.
+        if (order.UserPin is { Length: < 6 or > 32 })
+            throw new ArgumentException("The user's PIN needs 6 to 32 characters.");
+        var card = OpenPgpCard.Select(channel);
+        using var session = card.BeginSession();
+        var information = card.ReadInformation();
+        if (!information.HasAesSlot)
+            throw new CardException(CardFault.Protocol, "This card has no AES slot, which the trial station needs (an OpenPGP card 3.4 with AES).");
+        var principal = await PrincipalAsync(order, cancellationToken);
+        Demand(card.VerifyPin(PinMode.Admin, order.AdminPin));
+
+        card.PutData(0x005B, Encoding.UTF8.GetBytes(Shortened(order.Name, 39)));
+        var created = time.GetUtcNow();
+        MakeKey(card, CardKey.Sign, 0xC7, 0xCE, created);
+        var decipher = MakeKey(card, CardKey.Decipher, 0xC8, 0xCF, created);
+        MakeKey(card, CardKey.Authenticate, 0xC9, 0xD0, created);
+        var certificate = order.Authority is { } authority ? Certify(decipher, order, authority, created) : null;
+        if (certificate is not null)
+            card.PutCertificate(CardKey.Decipher, certificate.RawData);
+
+        var pins = new PinLetter(information.Serial, order.Address, order.UserPin ?? Digits(6), Digits(8));
+        letter(pins);
+        card.ResetRetryCounter(pins.UserPin);
+        Demand(card.ChangePin(true, order.AdminPin, pins.AdminPin));
+        Demand(card.VerifyPin(PinMode.Admin, pins.AdminPin));
+
+        principal = await administration.IssueCardAsync(
+            principal.Id, information.Serial, overSecureChannel: false, (identity, key, _) => Write(card, identity, key), cancellationToken);
+        return new IssuedCard(principal, information.Serial, certificate);
+    }
+
+    private static ValueTask Write(OpenPgpCard card, CardIdentity identity, ReadOnlyMemory<byte> key)
+    {
+        // Pinned, so that clearing it clears the only copy; PutAesKey clears it whatever happens.
+        var copy = GC.AllocateArray<byte>(key.Length, pinned: true);
+        key.Span.CopyTo(copy);
+        card.PutAesKey(copy);
+        card.PutData(0x0102, identity.Encode());
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task<Principal> PrincipalAsync(CardOrder order, CancellationToken cancellationToken)
+    {
+        var found = await administration.FindAsync(order.Address, cancellationToken);
+        if (found?.Objection(time.GetUtcNow()) is { } objection)
+            throw new AdministrationException($"{found.Name} {objection}.");
+        return found ?? await administration.CreateAsync(PrincipalKind.User, order.Name, [order.Address], [], null, cancellationToken);
+    }
+
+    /// <summary>OpenSC and GnuPG show a key only once fingerprint and date are set.</summary>
+    private static RSAParameters MakeKey(OpenPgpCard card, CardKey key, ushort fingerprint, ushort date, DateTimeOffset created)
+    {
+        var made = card.GenerateKey(key, CardKeyAlgorithm.Rsa3072).Rsa!.Value;
+        var seconds = (uint)created.ToUnixTimeSeconds();
+        byte[] time = [(byte)(seconds >> 24), (byte)(seconds >> 16), (byte)(seconds >> 8), (byte)seconds];
+        card.PutData(fingerprint, Fingerprint(made, time));
+        card.PutData(date, time);
+        return made;
+    }
+
+    /// <summary>The fingerprint of an RSA key, version 4 (RFC 9580 §5.5.4.2); SHA-1 is an identifier there.</summary>
+    private static byte[] Fingerprint(RSAParameters key, byte[] created)
+    {
+        byte[] packet = [4, .. created, 1, .. Mpi(key.Modulus!), .. Mpi(key.Exponent!)];
+#pragma warning disable CA5350 // What the format prescribes; nothing relies on it.
+        return SHA1.HashData([0x99, (byte)(packet.Length >> 8), (byte)packet.Length, .. packet]);
+#pragma warning restore CA5350
+    }
+
+    private static byte[] Mpi(byte[] number)
+    {
+        var bits = 8 * number.Length - byte.LeadingZeroCount(number[0]);
+        return [(byte)(bits >> 8), (byte)bits, .. number];
+    }
+
+    private static X509Certificate2 Certify(RSAParameters key, CardOrder order, CardAuthority authority, DateTimeOffset now)
+    {
+        using var rsa = RSA.Create(key);
+        var subject = new X500DistinguishedNameBuilder();
+        subject.AddCommonName(order.Name);
+        var request = new CertificateRequest(subject.Build(), rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddEmailAddress(order.Address.ToString());
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyEncipherment, true));
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.4")], false));
+        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
+        var until = now.AddYears(2) < authority.Certificate.NotAfter ? now.AddYears(2) : authority.Certificate.NotAfter;
+        // Positive, and without a leading zero (RFC 5280 §4.1.2.2).
+        var serial = RandomNumberGenerator.GetBytes(16);
+        serial[0] = (byte)(serial[0] & 0x7F | 0x40);
+        return request.Create(authority.Certificate, now.AddMinutes(-5), until, serial);
+    }
+
+    private static void Demand(PinResult result)
+    {
+        switch (result)
+        {
+            case PinResult.Wrong(var left):
+                throw new CardException(CardFault.PinNeeded, $"The card's administrator PIN is another one; {left} tries are left.");
+            case PinResult.Blocked:
+                throw new CardException(CardFault.PinNeeded, "The card's administrator PIN is blocked; reset the card to factory state.");
+        }
+    }
+
+    private static string Digits(int count) => RandomNumberGenerator.GetString("0123456789", count);
+
+    /// <summary>Cut to the octets that fit, never within a character.</summary>
+    private static string Shortened(string text, int octets)
+    {
+        while (Encoding.UTF8.GetByteCount(text) > octets)
+            text = text[..^(text.Length > 1 && char.IsSurrogatePair(text, text.Length - 2) ? 2 : 1)];
+        return text;
+    }
+}
