@@ -1,19 +1,159 @@
 using System.Collections.Immutable;
-using GatewaySecure.MailProtection;
 
 namespace GatewaySecure.Gateway.Spool;
 
 /// <summary>The mail in flight of this node, on its own disk: durable before it is answered for, encrypted at rest (docs/formats/spool.md).</summary>
 internal sealed class MailSpool
 {
-    public static MailSpool Open(string directory, ISpoolKey key, SpoolOptions options, TimeProvider time) => throw new NotSupportedException();
+    private readonly string _directory;
+    private readonly ISpoolKey _key;
+    private readonly TimeProvider _time;
+    private readonly Lock _spaceGate = new();
+    private long? _spaceCheckedAt;
+    private long _freeSpace;
+    private long _inMemory;
+
+    private MailSpool(string directory, ISpoolKey key, SpoolOptions options, TimeProvider time)
+    {
+        _directory = directory;
+        _key = key;
+        Options = options;
+        _time = time;
+        QueueSync = new DirectorySync(Path.Combine(directory, SpoolNames.Queue));
+    }
+
+    internal SpoolOptions Options { get; }
+
+    internal DirectorySync QueueSync { get; }
+
+    /// <summary>Called before each write of an item's octets; a test makes the disk fail here.</summary>
+    internal Action? BeforeWrite { get; set; }
+
+    /// <exception cref="SpoolUnavailableException">The folders can't be made.</exception>
+    public static MailSpool Open(string directory, ISpoolKey key, SpoolOptions options, TimeProvider time)
+    {
+        try
+        {
+            MakeDirectory(directory);
+            foreach (var name in new[] { SpoolNames.Incoming, SpoolNames.Queue, SpoolNames.Aside })
+                MakeDirectory(Path.Combine(directory, name));
+            Posix.SyncDirectory(directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SpoolUnavailableException("The spool's folders can't be made.", e);
+        }
+        return new MailSpool(directory, key, options, time);
+    }
+
+    /// <summary>What another process may look at: every item with its status, and what can't be read. Changes nothing.</summary>
+    public static RecoveredSpool ReadOnlyView(string directory, ISpoolKey key) =>
+        SpoolRecovery.View(Path.Combine(directory, SpoolNames.Queue), key);
 
     /// <summary>A new item, whose name is known at once and which nobody sees before its commit.</summary>
     /// <exception cref="SpoolUnavailableException">No space left above the reserve, or the disk fails.</exception>
-    public SpoolWriter Begin() => throw new NotSupportedException();
+    public SpoolWriter Begin()
+    {
+        RequireSpace();
+        return new SpoolWriter(this, QueueId.Create(_time.GetUtcNow()), _key);
+    }
 
-    /// <summary>At start: discards what was not committed, and gives every item that is left. An item that can't be read is set aside, with the reason.</summary>
-    public RecoveredSpool Recover() => throw new NotSupportedException();
+    /// <summary>
+    /// At start: discards what was not committed, and gives every item that is left, oldest first. An item that can't be read is set
+    /// aside, with the reason. An item whose recipients are all final is given too, for its owner to remove.
+    /// </summary>
+    public RecoveredSpool Recover() => new SpoolRecovery(this, _directory, _key).Run();
+
+    internal string IncomingPath(QueueId id) => Path.Combine(_directory, SpoolNames.Incoming, id + SpoolNames.Temporary);
+
+    internal string MailPath(QueueId id) => Path.Combine(_directory, SpoolNames.Queue, id + SpoolNames.Mail);
+
+    internal string LogPath(QueueId id) => Path.Combine(_directory, SpoolNames.Queue, id + SpoolNames.Log);
+
+    /// <summary>Asks the disk at most once a second.</summary>
+    internal void RequireSpace()
+    {
+        long free;
+        lock (_spaceGate)
+        {
+            if (_spaceCheckedAt is not { } at || _time.GetElapsedTime(at) >= TimeSpan.FromSeconds(1))
+            {
+                try
+                {
+                    _freeSpace = new DriveInfo(Path.GetFullPath(_directory)).AvailableFreeSpace;
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    throw new SpoolUnavailableException("The spool's disk does not answer.", e);
+                }
+                _spaceCheckedAt = _time.GetTimestamp();
+            }
+            free = _freeSpace;
+        }
+        if (free < Options.MinimumFreeSpace)
+            throw new SpoolUnavailableException($"The spool's disk has {free} octets left, less than the reserve of {Options.MinimumFreeSpace}.");
+    }
+
+    /// <summary>Gives every failure of the disk the one name by which callers know it, after <paramref name="undo"/>.</summary>
+    internal void Guard(Action action, Action undo)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception e)
+        {
+            undo();
+            lock (_spaceGate)
+                _spaceCheckedAt = null;
+            if (e is (IOException or UnauthorizedAccessException) and not SpoolUnavailableException)
+                throw new SpoolUnavailableException("The spool's disk is full or fails.", e);
+            throw;
+        }
+    }
+
+    internal bool TryReserveMemory(long length)
+    {
+        if (length > Options.KeepInMemory)
+            return false;
+        if (Interlocked.Add(ref _inMemory, length) <= Options.MemoryBudget)
+            return true;
+        Interlocked.Add(ref _inMemory, -length);
+        return false;
+    }
+
+    internal void FreeMemory(long length) => Interlocked.Add(ref _inMemory, -length);
+
+    internal static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What stays in incoming/ is discarded at the next start.
+        }
+    }
+
+    private static void MakeDirectory(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+}
+
+/// <summary>Folders and endings of the spool.</summary>
+internal static class SpoolNames
+{
+    public const string Incoming = "incoming";
+    public const string Queue = "queue";
+    public const string Aside = "aside";
+    public const string Temporary = ".tmp";
+    public const string Mail = ".mail";
+    public const string Log = ".log";
 }
 
 internal sealed record RecoveredSpool(ImmutableArray<SpooledMail> Items, ImmutableArray<(string File, string Reason)> SetAside);
@@ -24,47 +164,3 @@ internal sealed record SpoolOptions(long MinimumFreeSpace = 256L << 20, int Keep
 
 /// <summary>The disk is full or fails: answer 452 4.3.1 and lose nothing.</summary>
 internal sealed class SpoolUnavailableException(string message, Exception? inner = null) : IOException(message, inner);
-
-/// <summary>Takes the content of one mail as it arrives. Disposal without a commit leaves nothing behind.</summary>
-internal sealed class SpoolWriter : IAsyncDisposable
-{
-    public QueueId Id { get; }
-
-    /// <exception cref="SpoolUnavailableException" />
-    public ValueTask WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-    /// <summary>Content and everything about it are durable when this returns: fsync of the file, rename, fsync of the directory.</summary>
-    /// <exception cref="SpoolUnavailableException" />
-    public ValueTask<SpooledMail> CommitAsync(AcceptedMail mail, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-    public ValueTask DisposeAsync() => throw new NotSupportedException();
-}
-
-/// <summary>One committed item. Its content can be read by several at once; its status is changed by one owner at a time.</summary>
-internal sealed class SpooledMail
-{
-    public QueueId Id { get; }
-
-    public AcceptedMail Mail { get; } = null!;
-
-    /// <summary>The content as accepted, with our trace field on top. Every octet read was authenticated.</summary>
-    public IMailContent Content { get; } = null!;
-
-    /// <summary>One for each of the envelope's recipients, in the same order.</summary>
-    public ImmutableArray<RecipientStatus> Status { get; }
-
-    /// <summary>What protection attempts gave to keep, by the key the queue chose for the group of recipients.</summary>
-    public ReadOnlyMemory<byte>? KeptState(string group) => throw new NotSupportedException();
-
-    /// <summary>Durable (fsync) when it returns.</summary>
-    public ValueTask KeepStateAsync(string group, ReadOnlyMemory<byte> state, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-    /// <summary>Journals the status of some recipients (index into the envelope) and then takes it over in <see cref="Status"/>.</summary>
-    /// <param name="changes">Index and new status of each.</param>
-    /// <param name="durable">True: fsync before it returns, where losing the line would send a mail twice or lose a hold.</param>
-    public ValueTask RecordAsync(IReadOnlyList<(int Index, RecipientStatus Status)> changes, bool durable, CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
-
-    /// <summary>Every recipient is final with these changes: takes them over without a journal line, and the item leaves the disk.</summary>
-    public void Finish(IReadOnlyList<(int Index, RecipientStatus Status)> changes) => throw new NotSupportedException();
-}

@@ -1,0 +1,39 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using GatewaySecure.Addresses;
+
+namespace GatewaySecure.Gateway.Spool;
+
+/// <summary>The metadata block: <see cref="AcceptedMail"/> as JSON, enumerations by name.</summary>
+[JsonSourceGenerationOptions(UseStringEnumConverter = true, Converters = [typeof(MailAddressConverter)],
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(AcceptedMail))]
+internal sealed partial class MailJson : JsonSerializerContext;
+
+/// <summary>The journal's entries as JSON, enumerations by number.</summary>
+[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(JournalEntry))]
+internal sealed partial class JournalJson : JsonSerializerContext;
+
+/// <summary>One record of the journal: new statuses, or a group's kept state.</summary>
+internal sealed record JournalEntry
+{
+    public StatusChange[]? Changes { get; init; }
+
+    public string? Group { get; init; }
+
+    public byte[]? State { get; init; }
+}
+
+/// <param name="Index">Into the envelope's recipients.</param>
+internal sealed record StatusChange(int Index, RecipientStatus Status);
+
+/// <summary>An address as it was written.</summary>
+internal sealed class MailAddressConverter : JsonConverter<MailAddress>
+{
+    public override MailAddress Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        MailAddress.TryParse(reader.GetString(), out var address) ? address : throw new JsonException("Not a mail address.");
+
+    public override void Write(Utf8JsonWriter writer, MailAddress value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.ToString());
+}

@@ -1,0 +1,129 @@
+using System.Collections.Immutable;
+using GatewaySecure.MailProtection;
+
+namespace GatewaySecure.Gateway.Spool;
+
+/// <summary>One committed item. Its content can be read by several at once; its status is changed by one owner at a time.</summary>
+internal sealed class SpooledMail
+{
+    private readonly MailSpool? _spool;
+    private readonly SpoolContent _content;
+    private readonly SpoolJournal _journal;
+    private readonly string _path;
+    private ImmutableDictionary<string, byte[]> _kept = ImmutableDictionary.Create<string, byte[]>(StringComparer.Ordinal);
+    private int _memoryIsReleased;
+
+    /// <param name="spool">Null for a view, which can't be changed.</param>
+    internal SpooledMail(MailSpool? spool, QueueId id, AcceptedMail mail, SpoolContent content, string path, SpoolJournal journal)
+    {
+        _spool = spool;
+        _content = content;
+        _path = path;
+        _journal = journal;
+        Id = id;
+        Mail = mail;
+        Status = [.. mail.Envelope.Recipients.Select(_ => RecipientStatus.New)];
+    }
+
+    public QueueId Id { get; }
+
+    public AcceptedMail Mail { get; }
+
+    /// <summary>The content as accepted, with our trace field on top. Every octet read was authenticated.</summary>
+    public IMailContent Content => _content;
+
+    /// <summary>One for each of the envelope's recipients, in the same order.</summary>
+    public ImmutableArray<RecipientStatus> Status { get; private set; }
+
+    /// <summary>What protection attempts gave to keep, by the key the queue chose for the group of recipients.</summary>
+    public ReadOnlyMemory<byte>? KeptState(string group) => _kept.TryGetValue(group, out var state) ? state : (ReadOnlyMemory<byte>?)null;
+
+    /// <summary>Durable (fsync) when it returns.</summary>
+    /// <exception cref="SpoolUnavailableException">Not kept: the disk is full or fails.</exception>
+    public async ValueTask KeepStateAsync(string group, ReadOnlyMemory<byte> state, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var entry = new JournalEntry { Group = group, State = state.ToArray() };
+        await AppendAsync(entry, durable: true);
+        Apply(entry);
+    }
+
+    /// <summary>Journals the status of some recipients (index into the envelope) and then takes it over in <see cref="Status"/>. Content leaves memory.</summary>
+    /// <param name="changes">Index and new status of each.</param>
+    /// <param name="durable">True: fsync before it returns, where losing the line would send a mail twice or lose a hold.</param>
+    /// <exception cref="SpoolUnavailableException">Not recorded: the disk is full or fails.</exception>
+    public async ValueTask RecordAsync(IReadOnlyList<(int Index, RecipientStatus Status)> changes, bool durable, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        foreach (var (index, _) in changes)
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Status.Length, nameof(changes));
+        ReleaseMemory();
+        var entry = new JournalEntry { Changes = [.. changes.Select(c => new StatusChange(c.Index, c.Status))] };
+        await AppendAsync(entry, durable);
+        Apply(entry);
+    }
+
+    /// <summary>Lets go of content that was kept in memory for the first attempt; it is read from the disk from now on.</summary>
+    public void ReleaseMemory()
+    {
+        if (Interlocked.Exchange(ref _memoryIsReleased, 1) == 0 && _content.ReleaseMemory())
+            _spool?.FreeMemory(_content.Length);
+    }
+
+    /// <summary>Every recipient is final: the item leaves the disk.</summary>
+    /// <exception cref="SpoolUnavailableException">It is still there; a restart gives it again, with its status.</exception>
+    public void Remove()
+    {
+        if (_spool is null)
+            throw new InvalidOperationException("This view of the spool is for reading.");
+        ReleaseMemory();
+        try
+        {
+            // The mail first: a mail that lost its journal would be sent again.
+            File.Delete(_path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SpoolUnavailableException("The item can't be removed from the spool.", e);
+        }
+        MailSpool.TryDelete(_journal.Path);
+    }
+
+    /// <exception cref="InvalidDataException">An entry speaks of a recipient that the mail doesn't have.</exception>
+    internal void Apply(IReadOnlyList<JournalEntry> entries)
+    {
+        foreach (var entry in entries)
+        {
+            if (entry.Changes?.Any(c => (uint)c.Index >= (uint)Status.Length) == true)
+                throw new InvalidDataException("Its journal speaks of a recipient that it doesn't have.");
+            Apply(entry);
+        }
+    }
+
+    private async ValueTask AppendAsync(JournalEntry entry, bool durable)
+    {
+        if (!durable)
+        {
+            _journal.Append(entry, durable: false);
+            return;
+        }
+        await DiskThreads.RunAsync(() =>
+        {
+            _journal.Append(entry, durable: true);
+            return true;
+        });
+    }
+
+    private void Apply(JournalEntry entry)
+    {
+        if (entry.Changes is { } changes)
+        {
+            var status = Status.ToBuilder();
+            foreach (var change in changes)
+                status[change.Index] = change.Status;
+            Status = status.ToImmutable();
+        }
+        if (entry is { Group: { } group, State: { } state })
+            _kept = _kept.SetItem(group, state);
+    }
+}
