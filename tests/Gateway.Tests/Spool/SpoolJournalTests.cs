@@ -40,14 +40,31 @@ public sealed class SpoolJournalTests
         var whole = await File.ReadAllBytesAsync(bench.LogFile(item), SpoolBench.Cancel);
         for (var length = 0; length < whole.Length; length++)
         {
-            foreach (var zeros in new[] { 0, 100 })
-            {
-                var torn = Assert.Single(bench.RecoverWith(bench.LogFile(item), [.. whole[..length], .. new byte[zeros]]).Items);
-                Assert.Equal(length < firstEnd ? RecipientStatus.New : Later, torn.Status[0]);
-                await torn.RecordAsync([(1, Done)], durable: false, SpoolBench.Cancel);
-                var again = Assert.Single(bench.Reopen().Recover().Items);
-                Assert.Equal([torn.Status[0], Done], again.Status);
-            }
+            var torn = Assert.Single(bench.RecoverWith(bench.LogFile(item), whole[..length]).Items);
+            Assert.Equal(length < firstEnd ? RecipientStatus.New : Later, torn.Status[0]);
+            await torn.RecordAsync([(1, Done)], durable: false, SpoolBench.Cancel);
+            var again = Assert.Single(bench.Reopen().Recover().Items);
+            Assert.Equal([torn.Status[0], Done], again.Status);
+        }
+    }
+
+    [Fact]
+    public async Task Sectors_that_a_crash_left_unwritten_are_cut_off()
+    {
+        using var bench = new SpoolBench();
+        var item = await bench.PutAsync([1]);
+        await item.RecordAsync([(0, Later)], durable: true, SpoolBench.Cancel);
+        var firstEnd = (int)new FileInfo(bench.LogFile(item)).Length;
+        await item.KeepStateAsync("a", SpoolBench.Random(3000), SpoolBench.Cancel);
+        var whole = await File.ReadAllBytesAsync(bench.LogFile(item), SpoolBench.Cancel);
+        foreach (var written in new[] { firstEnd, 512, 1024, 2048 })
+        {
+            byte[] crashed = [.. whole[..written], .. new byte[whole.Length - written]];
+            var torn = Assert.Single(bench.RecoverWith(bench.LogFile(item), crashed).Items);
+            Assert.Equal(Later, torn.Status[0]);
+            Assert.Null(torn.KeptState("a"));
+            await torn.RecordAsync([(1, Done)], durable: true, SpoolBench.Cancel);
+            Assert.Equal([Later, Done], Assert.Single(bench.Reopen().Recover().Items).Status);
         }
     }
 
