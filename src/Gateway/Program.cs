@@ -1,1 +1,21 @@
-return 0;
+using System.CommandLine;
+using GatewaySecure.Gateway.Commands;
+
+var root = new RootCommand("""
+    GatewaySecure: a mail gateway that protects by domain rules, with S/MIME or with your own KDC.
+
+    Examples:
+      gateway run --config gateway.yaml --state /var/lib/gatewaysecure
+      gateway policy check gateway.yaml
+      gateway policy explain --config gateway.yaml --from alice@example.org --to bob@partner.example
+      gateway queue list --state /var/lib/gatewaysecure
+    """)
+{
+    RunCommand.Create(),
+    PolicyCommands.Create((configuration, state) => ProtectionPreview.Open(configuration, state)),
+    QueueCommands.Create(SpoolAccess.Open),
+    UserCommands.Create(),
+    SmimeCommands.Create(),
+    AuditCommands.Create(),
+};
+return await root.Parse(args).InvokeAsync();

@@ -8,13 +8,15 @@ internal sealed class StateDirectory
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
+    public const string DatabaseName = "gatewaysecure.db";
+
     private StateDirectory(string root) => Root = root;
 
     public string Root { get; }
 
     public string Spool => Path.Combine(Root, "spool");
 
-    public string Database => Path.Combine(Root, "gatewaysecure.db");
+    public string Database => Path.Combine(Root, DatabaseName);
 
     /// <summary>Recipients' certificates, where the configuration names no other folder.</summary>
     public string Recipients => Path.Combine(Root, "certificates", "recipients");

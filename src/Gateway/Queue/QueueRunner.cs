@@ -109,7 +109,8 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
     private void Schedule(SpooledMail item)
     {
         var open = item.Status.Where(s => !s.IsFinal).ToList();
-        var due = open.Exists(s => s is { State: RecipientState.Queued, NextAttempt: null })
+        // One that was finished but could not be removed is due too: it only has to go.
+        var due = open.Count == 0 || open.Exists(s => s is { State: RecipientState.Queued, NextAttempt: null })
             ? DateTimeOffset.MinValue
             : open.Min(s => s.NextAttempt);
         // Nothing is due for what only a person can release.

@@ -70,6 +70,14 @@ internal sealed class SpooledMail
             _spool?.FreeMemory(_content.Length);
     }
 
+    /// <summary>Every recipient is final with these changes: takes them over without a journal line, and the item leaves the disk.</summary>
+    /// <exception cref="SpoolUnavailableException">It is still there; call again.</exception>
+    public void Finish(IReadOnlyList<(int Index, RecipientStatus Status)> changes)
+    {
+        Apply(new JournalEntry { Changes = [.. changes.Select(c => new StatusChange(c.Index, c.Status))] });
+        Remove();
+    }
+
     /// <summary>Every recipient is final: the item leaves the disk.</summary>
     /// <exception cref="SpoolUnavailableException">It is still there; a restart gives it again, with its status.</exception>
     public void Remove()

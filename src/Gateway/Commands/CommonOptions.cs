@@ -1,0 +1,38 @@
+using System.CommandLine;
+using GatewaySecure.Gateway.Configuration;
+
+namespace GatewaySecure.Gateway.Commands;
+
+/// <summary>What a command says to the shell that ran it.</summary>
+internal static class ExitCode
+{
+    public const int Success = 0;
+    public const int Problem = 1;
+}
+
+/// <summary>Options that several commands share, with the same names and defaults everywhere.</summary>
+internal static class CommonOptions
+{
+    public static Option<string> Config() => new("--config")
+    {
+        Description = "The configuration file (see config/gateway.sample.yaml).",
+        DefaultValueFactory = _ => "gateway.yaml",
+    };
+
+    public static Option<string> State() => new("--state")
+    {
+        Description = "The folder that holds spool, keys, database and certificates.",
+        DefaultValueFactory = _ => Path.Combine("var", "gateway"),
+    };
+
+    /// <summary>Reads the configuration and prints all that is to be said about it; null where there is an error.</summary>
+    public static GatewayConfiguration? Load(string file)
+    {
+        var result = ConfigurationLoader.Load(file);
+        foreach (var problem in result.Problems)
+            Console.Error.WriteLine($"{(problem.IsError ? "error" : "warning")}: {problem}");
+        if (result.Configuration is null)
+            Console.Error.WriteLine("Nothing was started. Correct the errors above and try again.");
+        return result.Configuration;
+    }
+}

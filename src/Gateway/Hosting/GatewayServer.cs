@@ -1,0 +1,160 @@
+using System.Collections.Immutable;
+using System.Net;
+using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Delivery;
+using GatewaySecure.Gateway.Protection;
+using GatewaySecure.Gateway.Queue;
+using GatewaySecure.Gateway.Receiving;
+using GatewaySecure.Gateway.Reports;
+using GatewaySecure.Gateway.Spool;
+using GatewaySecure.KdcCore;
+using GatewaySecure.MailProtection;
+using GatewaySecure.MailProtection.Trust;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace GatewaySecure.Gateway.Hosting;
+
+/// <summary>
+/// A running gateway: everything is opened and checked first, then the queue takes up what the spool holds, and only then do the
+/// listeners open. Stopping goes the other way round.
+/// </summary>
+internal sealed class GatewayServer : IAsyncDisposable
+{
+    private readonly List<object> _owned = [];
+    private readonly CancellationTokenSource _stopQueue = new();
+    private ILogger _log = null!;
+    private WebApplication _web = null!;
+    private Task _queueRuns = Task.CompletedTask;
+    private KeyServices _keys = null!;
+    private CertificateWatch _certificates = null!;
+    private StateDirectory _state = null!;
+
+    private GatewayServer()
+    {
+    }
+
+    /// <summary>Where it listens, in the configuration's order.</summary>
+    public ImmutableArray<IPEndPoint> EndPoints { get; private set; } = [];
+
+    public string VaultDescription => _keys.VaultDescription;
+
+    public KdcAdministration Administration => _keys.Administration;
+
+    public CertificateDirectory Certificates => _certificates.Current;
+
+    /// <param name="configuration">Checked.</param>
+    /// <param name="stateDirectory">Made where it does not exist.</param>
+    /// <param name="logFile">Null: the log goes to standard output.</param>
+    /// <exception cref="IOException">A port is taken, a file can't be read, or another gateway runs on that state.</exception>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A key or certificate does not fit.</exception>
+    public static async Task<GatewayServer> StartAsync(
+        GatewayConfiguration configuration, string stateDirectory, string? logFile, CancellationToken cancellationToken)
+    {
+        var server = new GatewayServer();
+        try
+        {
+            await server.OpenAsync(configuration, stateDirectory, logFile, cancellationToken);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>What the spool holds now, held mail included.</summary>
+    public IReadOnlyList<SpooledMail> List() => MailSpool.ReadOnlyView(_state.Spool, _keys.Spool);
+
+    /// <summary>Waits until the process is asked to end.</summary>
+    public Task WaitForShutdownAsync(CancellationToken cancellationToken) => _web.WaitForShutdownAsync(cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        // Listeners first: sessions finish what arrives, and the queue still takes it.
+        if (_web is not null)
+            await _web.StopAsync();
+        await _stopQueue.CancelAsync();
+        await _queueRuns;
+        foreach (var owned in Enumerable.Reverse(_owned))
+        {
+            if (owned is IAsyncDisposable later)
+                await later.DisposeAsync();
+            else
+                ((IDisposable)owned).Dispose();
+        }
+        _stopQueue.Dispose();
+    }
+
+    private async Task OpenAsync(
+        GatewayConfiguration configuration, string stateDirectory, string? logFile, CancellationToken cancellationToken)
+    {
+        var time = TimeProvider.System;
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        var state = _state = StateDirectory.Open(stateDirectory);
+        Own(state.Lock());
+
+        var keys = _keys = Own(await KeyServices.OpenAsync(configuration, state, time, cancellationToken));
+        var logs = Own(LoggerFactory.Create(l => GatewayLogging.Configure(l, logFile)));
+        builder.Services.AddSingleton(logs);
+        _log = logs.CreateLogger<GatewayServer>();
+        _certificates = Own(new CertificateWatch(
+            configuration.CertificateFolders(state), configuration.TrustOptions(), time, problem => _log.CertificateProblem(problem)));
+        var spool = MailSpool.Open(state.Spool, keys.Spool, configuration.SpoolOptions(), time);
+
+        var resolver = configuration.NextHops(time, o => Own(o));
+        QueueRunner? queue = null;
+        var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, time);
+        var protector = new ItemProtector(new MailProtector(time), _certificates, keys.Signer, keys.Tickets);
+        var work = new ItemWork(protector, resolver, reporter, configuration.QueueOptions(), time, logs.CreateLogger<ItemWork>());
+        queue = Own(new QueueRunner(work, configuration.QueueOptions(), time, logs.CreateLogger<QueueRunner>()));
+
+        var intake = new Intake(configuration.ReceivingSettings(), spool, queue.Add, time, logs.CreateLogger<Intake>());
+        var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);
+        var tls = configuration.TlsOptions(state, time.GetUtcNow());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            foreach (var listener in configuration.Listeners)
+            {
+                var handler = new SmtpConnectionHandler(
+                    configuration.ServerOptions(listener, tls), listener.NormaliseBareLineEndsFrom, limiter, intake);
+                kestrel.Listen(listener.Address, endpoint => endpoint.Run(handler.OnConnectedAsync));
+            }
+        });
+
+        // What was accepted before goes on before anything new is accepted.
+        var recovered = spool.Recover();
+        foreach (var (file, reason) in recovered.SetAside)
+            _log.SetAside(file, reason);
+        foreach (var item in recovered.Items)
+            queue.Add(item);
+        _queueRuns = queue.RunAsync(_stopQueue.Token);
+        _certificates.Start();
+
+        _web = builder.Build();
+        Own(_web);
+        await _web.StartAsync(cancellationToken);
+        EndPoints = [.. _web.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Select(ToEndPoint)];
+        _log.Started(configuration.HostName.Ascii, string.Join(", ", EndPoints), recovered.Items.Length, keys.VaultDescription);
+    }
+
+    private T Own<T>(T thing)
+        where T : class
+    {
+        _owned.Add(thing);
+        return thing;
+    }
+
+    private static IPEndPoint ToEndPoint(string url)
+    {
+        var address = BindingAddress.Parse(url);
+        return new IPEndPoint(IPAddress.Parse(address.Host.Trim('[', ']')), address.Port);
+    }
+}

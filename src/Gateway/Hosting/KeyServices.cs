@@ -1,0 +1,80 @@
+using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Protection;
+using GatewaySecure.Gateway.Spool;
+using GatewaySecure.HsmAdapter;
+using GatewaySecure.KdcCore;
+using GatewaySecure.MailProtection;
+using GatewaySecure.Storage;
+
+namespace GatewaySecure.Gateway.Hosting;
+
+/// <summary>
+/// What holds and uses keys: the vault, the database, and the KDC that runs inside the gateway behind the same interface that a KDC
+/// of its own would have.
+/// </summary>
+internal sealed class KeyServices : IAsyncDisposable
+{
+    private readonly SoftwareVault _vault;
+    private readonly GatewayDatabase _database;
+
+    private KeyServices(SoftwareVault vault, GatewayDatabase database) => (_vault, _database) = (vault, database);
+
+    public string VaultDescription => _vault.Description;
+
+    public required KdcAdministration Administration { get; init; }
+
+    /// <summary>The gateway's own way to the KDC.</summary>
+    public required KdcClient Tickets { get; init; }
+
+    /// <summary>Null where S/MIME mail is not to be signed.</summary>
+    public required SmimeSigner? Signer { get; init; }
+
+    public ISpoolKey Spool => new VaultSpoolKey(_vault.Spool);
+
+    public AuditChain Audit => _database.Audit;
+
+    public static async Task<KeyServices> OpenAsync(
+        GatewayConfiguration configuration, StateDirectory state, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var vault = SoftwareVault.OpenOrCreate(state.Root);
+        GatewayDatabase? database = null;
+        try
+        {
+            database = await GatewayDatabase.OpenAsync(state.Database, cancellationToken);
+            var ports = database.PortsWith(vault);
+            var administration = new KdcAdministration(configuration.Kdc.Realm, ports, time, "gateway");
+            var gateway = await administration.EnsureGatewayAsync(
+                configuration.HostName.Ascii, configuration.OrganisationDomains, cancellationToken);
+            var kdc = new KdcService(
+                KdcOptions.For(configuration.Kdc.Realm) with { TicketLifetime = configuration.Kdc.TicketLifetime }, ports, time);
+            return new KeyServices(vault, database)
+            {
+                Administration = administration,
+                Tickets = new KdcClient(
+                    configuration.Kdc.Realm, gateway.Id, await administration.UseKeyAsync(gateway.Id, cancellationToken), kdc, kdc, time),
+                Signer = configuration.OpenSigner(vault, state, time.GetUtcNow()),
+            };
+        }
+        catch
+        {
+            if (database is not null)
+                await database.DisposeAsync();
+            vault.Dispose();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _database.DisposeAsync();
+        _vault.Dispose();
+    }
+}
+
+/// <summary>The spool's key as the vault keeps it.</summary>
+internal sealed class VaultSpoolKey(SpoolKey key) : ISpoolKey
+{
+    public byte[] Wrap(ReadOnlySpan<byte> dataKey, ReadOnlySpan<byte> context) => key.Wrap(dataKey, context);
+
+    public byte[] Unwrap(ReadOnlySpan<byte> wrapped, ReadOnlySpan<byte> context) => key.Unwrap(wrapped, context);
+}
