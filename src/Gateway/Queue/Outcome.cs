@@ -23,6 +23,7 @@ internal sealed class Outcome(SpooledMail item)
     {
         var asked = result.Recipient.Notify.HasFlag(DsnNotify.Success);
         Set(index, RecipientState.Delivered, null, $"{nextHop} took it: {result.Reply}", result.Reply, nextHop, asked && !result.DsnRelayed);
+        item.Know(index, _changes[index].Status);
     }
 
     public void Fail(IEnumerable<int> indexes, string reason, SmtpReply? reply = null, string? nextHop = null)
