@@ -93,7 +93,7 @@ internal sealed class ConfigurationLoader
             var authentication = section.Optional<bool>("authentication", ValueParsers.Switch, false);
             if (authentication && tls == ListenerTls.None)
                 section.Problem("authentication", "needs TLS: passwords never travel in clear");
-            if (address is not null && listeners.Any(l => l.Address.Equals(address)))
+            if (address is not null && listeners.Any(l => address.Equals(l.Address)))
                 section.Problem("address", $"'{address}' is the address of another listener too");
             listeners.Add(new ListenerConfiguration(
                 address!,
