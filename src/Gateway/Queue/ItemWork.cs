@@ -24,20 +24,42 @@ internal sealed class ItemWork(
     {
         var now = time.GetUtcNow();
         var outcome = new Outcome(item);
-        foreach (var group in Groups(item, now))
+        var groups = Groups(item, now);
+        foreach (var group in groups)
+        {
             await TryGroupAsync(group, outcome, cancellationToken);
+            // Written down before anything else can fail: what a later group or a report does must not send this again.
+            if (group != groups[^1])
+                await RecordAsync(item, outcome.UnwrittenDeliveries(), durable: true);
+        }
 
         // Reports are committed before the original may forget the recipients they are about.
         var reports = Reports(item, outcome, now);
         if (reports.Count > 0)
-            await reporter.ReportAsync(item, reports, cancellationToken);
-        if (outcome.IsDone)
         {
-            item.Finish(outcome.Changes);
-            return;
+            await RecordAsync(item, outcome.UnwrittenDeliveries(), durable: true);
+            await reporter.ReportAsync(item, reports, CancellationToken.None);
         }
-        if (outcome.Changes.Count > 0)
-            await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost, cancellationToken);
+        if (outcome.IsDone)
+            item.Finish(outcome.Changes);
+        else
+            await RecordAsync(item, outcome.Changes, outcome.MustNotBeLost);
+    }
+
+    /// <summary>Not cancellable: what was done is written down even at a shutdown. Where the disk fails, memory still knows it.</summary>
+    private static async ValueTask RecordAsync(SpooledMail item, IReadOnlyList<(int Index, RecipientStatus Status)> changes, bool durable)
+    {
+        if (changes.Count == 0)
+            return;
+        try
+        {
+            await item.RecordAsync(changes, durable, CancellationToken.None);
+        }
+        catch (SpoolUnavailableException)
+        {
+            item.Remember(changes);
+            throw;
+        }
     }
 
     /// <summary>Recipients whose copy is the same: decision and next hop are. A blind recipient of a protected mail travels alone.</summary>
@@ -50,6 +72,7 @@ internal sealed class ItemWork(
                 r.Decision.Rule,
                 Methods: string.Join(',', r.Decision.Methods),
                 r.Decision.Action,
+                r.Decision.WhenUnavailable,
                 r.NextHop,
                 Alone: item.Mail.Blind.Contains(r.Index) && r.Decision.Methods is not [ProtectionMethod.Normal] ? r.Index : -1))
             .Select(g => new Group(item, g.First().Decision, g.Key.NextHop, [.. g.Select(r => r.Index)]))
@@ -121,7 +144,7 @@ internal sealed class ItemWork(
         catch (Exception e) when (e is IOException or CryptographicException)
         {
             // Host, connection, content or key failed on the way: nothing is known, so nothing is final.
-            outcome.Defer(group.Indexes, e.Message, now, options);
+            outcome.Defer(group.Indexes, e.Message, now, options, nextHop: group.NextHop.Name);
             return;
         }
         var delivered = new List<string>();
@@ -160,7 +183,7 @@ internal sealed class ItemWork(
                     break;
                 case RecipientState.Held when !change.Status.DelayReported:
                     log.Held(item.Id, recipient, reason);
-                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason));
+                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, IsHeld: true));
                     outcome.MarkReported(index);
                     break;
                 case RecipientState.Queued:

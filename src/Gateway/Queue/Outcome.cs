@@ -8,6 +8,7 @@ namespace GatewaySecure.Gateway.Queue;
 internal sealed class Outcome(SpooledMail item)
 {
     private readonly SortedDictionary<int, Change> _changes = [];
+    private readonly HashSet<int> _written = [];
 
     public IReadOnlyCollection<KeyValuePair<int, Change>> All => [.. _changes];
 
@@ -18,6 +19,10 @@ internal sealed class Outcome(SpooledMail item)
 
     /// <summary>Losing it would send a mail twice, report twice, or try what is held; losing a deferral costs one early try.</summary>
     public bool MustNotBeLost => _changes.Values.Any(c => c.Status.State != RecipientState.Queued || c.Status.DelayReported);
+
+    /// <summary>What was delivered since the last call.</summary>
+    public IReadOnlyList<(int Index, RecipientStatus Status)> UnwrittenDeliveries() =>
+        [.. Changes.Where(c => c.Status.State == RecipientState.Delivered && _written.Add(c.Index))];
 
     public void Deliver(int index, RecipientResult result, string nextHop)
     {

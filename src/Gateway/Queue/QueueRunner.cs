@@ -74,7 +74,7 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
         catch (Exception e)
         {
             log.ItemIsPoison(item.Id, e);
-            await HoldAsync(item, abort);
+            await HoldAsync(item);
             return;
         }
         if (item.Status.All(s => s.IsFinal))
@@ -83,7 +83,7 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
             Schedule(item);
     }
 
-    private async Task HoldAsync(SpooledMail item, CancellationToken abort)
+    private async Task HoldAsync(SpooledMail item)
     {
         var changes = item.Status
             .Select((status, index) => (Index: index, Status: status))
@@ -97,9 +97,9 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
             .ToList();
         try
         {
-            await item.RecordAsync(changes, durable: true, abort);
+            await item.RecordAsync(changes, durable: true, CancellationToken.None);
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException)
+        catch (IOException e)
         {
             // Not written down: after a restart it is tried once more, and held again.
             log.SpoolFailed(item.Id, e);

@@ -63,6 +63,10 @@ internal sealed class SpooledMail
         Apply(entry);
     }
 
+    /// <summary>Takes changes over that the disk did not take: until a restart they hold all the same.</summary>
+    public void Remember(IReadOnlyList<(int Index, RecipientStatus Status)> changes) =>
+        Apply(new JournalEntry { Changes = [.. changes.Select(c => new StatusChange(c.Index, c.Status))] });
+
     /// <summary>Lets go of content that was kept in memory for the first attempt; it is read from the disk from now on.</summary>
     public void ReleaseMemory()
     {
