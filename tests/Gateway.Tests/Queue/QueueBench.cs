@@ -42,6 +42,9 @@ internal sealed class QueueBench : IDisposable
 
     public ItemWork Work { get; private set; }
 
+    public ReportWriter Reporter =>
+        new(_spool.Spool, Reports.Add, DomainName.Parse("mx.inside.example"), new QueueTimes(Options.ExpireAfter), Time);
+
     public SpoolBench Spool => _spool;
 
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -95,7 +98,7 @@ internal sealed class QueueBench : IDisposable
     private ItemWork NewWork() => new(
         Protector,
         new NextHopResolver([], NextHop),
-        new ReportWriter(_spool.Spool, Reports.Add, DomainName.Parse("mx.inside.example"), new QueueTimes(Options.ExpireAfter), Time),
+        Reporter,
         Options,
         Time,
         NullLogger<ItemWork>.Instance);
