@@ -50,11 +50,15 @@ internal sealed class ItemWork(
         // Reports are committed before the original may forget the recipients they are about.
         var reports = Reports(item, outcome, time.GetUtcNow());
         if (reports.Count > 0)
+        {
             await reporter.ReportAsync(item, reports, cancellationToken);
+            // From here on nothing may make it be reported twice.
+            outcome.MakeKnown();
+        }
         if (outcome.IsDone)
             item.Finish(outcome.Changes);
         else if (outcome.Changes.Count > 0)
-            await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost, cancellationToken);
+            await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost, CancellationToken.None);
     }
 
     /// <summary>
@@ -68,6 +72,7 @@ internal sealed class ItemWork(
                 r.Decision.Rule,
                 Methods: string.Join(',', r.Decision.Methods),
                 r.Decision.Action,
+                r.Decision.WhenUnavailable,
                 NextHop: nextHops.Resolve(RecipientOf(item, r.Index).Address),
                 Alone: item.Mail.Blind.Contains(r.Index) && r.Decision.Methods is not [ProtectionMethod.Normal] ? r.Index : -1))
             .Select(g => new Group(
@@ -146,7 +151,7 @@ internal sealed class ItemWork(
         catch (Exception e) when (IsTemporary(e, cancellationToken))
         {
             // Host, connection, content or key failed on the way: nothing is known, so nothing is final.
-            outcome.Defer(group.Indexes, e.Message, now, options);
+            outcome.Defer(group.Indexes, e.Message, now, options, nextHop: group.NextHop.Name);
             return;
         }
         if (results.Length != group.Indexes.Length)
@@ -192,7 +197,7 @@ internal sealed class ItemWork(
                     break;
                 case RecipientState.Held when !change.Status.DelayReported:
                     log.Held(item.Id, recipient, reason);
-                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason));
+                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, IsHeld: true));
                     outcome.MarkReported(index);
                     break;
                 case RecipientState.Queued:

@@ -5,10 +5,10 @@ namespace GatewaySecure.Gateway.Tests.Configuration;
 public sealed class ValueParserTests
 {
     [Theory]
-    [InlineData("1", 1)]
-    [InlineData("50MB", 50_000_000)]
+    [InlineData("1", 1L)]
+    [InlineData("50MB", 50_000_000L)]
     [InlineData("2 GiB", 2L << 30)]
-    [InlineData("64KiB", 64 << 10)]
+    [InlineData("64KiB", 64L << 10)]
     [InlineData("0", null)]
     [InlineData("-1", null)]
     [InlineData("MB", null)]
@@ -39,7 +39,7 @@ public sealed class ValueParserTests
     [InlineData("10.0.0.0/8", "10.0.0.0/8")]
     [InlineData("192.0.2.1", "192.0.2.1/32")]
     [InlineData("::1", "::1/128")]
-    [InlineData("10.0.0.1/8", null)]
+    [InlineData("10.0.0.1/8", "10.0.0.0/8")]
     [InlineData("everywhere", null)]
     public void Networks(string text, string? network)
     {
