@@ -1,5 +1,6 @@
 using System.CommandLine;
 using GatewaySecure.Gateway.Commands;
+using GatewaySecure.Gateway.Protection;
 
 var root = new RootCommand("""
     GatewaySecure: a mail gateway that protects by domain rules, with S/MIME or with your own KDC.
@@ -12,7 +13,7 @@ var root = new RootCommand("""
     """)
 {
     RunCommand.Create(),
-    PolicyCommands.Create((configuration, state) => ProtectionPreview.Open(configuration, state)),
+    PolicyCommands.Create((configuration, state) => new ProtectionPreview(configuration, state, TimeProvider.System)),
     QueueCommands.Create(SpoolAccess.Open),
     UserCommands.Create(),
     SmimeCommands.Create(),

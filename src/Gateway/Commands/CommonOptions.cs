@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using GatewaySecure.Gateway.Configuration;
 
 namespace GatewaySecure.Gateway.Commands;
@@ -13,6 +15,13 @@ internal static class ExitCode
 /// <summary>Options that several commands share, with the same names and defaults everywhere.</summary>
 internal static class CommonOptions
 {
+    /// <summary>For <c>--json</c>: words instead of numbers, indented.</summary>
+    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
     public static Option<string> Config() => new("--config")
     {
         Description = "The configuration file (see config/gateway.sample.yaml).",

@@ -13,8 +13,6 @@ using GatewaySecure.MailProtection.Trust;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -71,10 +69,7 @@ internal sealed class GatewayServer : IAsyncDisposable
     }
 
     /// <summary>What the spool holds now, held mail included.</summary>
-    public IReadOnlyList<SpooledMail> List() => MailSpool.ReadOnlyView(_state.Spool, _keys.Spool);
-
-    /// <summary>Waits until the process is asked to end.</summary>
-    public Task WaitForShutdownAsync(CancellationToken cancellationToken) => _web.WaitForShutdownAsync(cancellationToken);
+    public IReadOnlyList<SpooledMail> List() => MailSpool.ReadOnlyView(_state.Spool, _keys.Spool).Items;
 
     public async ValueTask DisposeAsync()
     {
@@ -111,7 +106,7 @@ internal sealed class GatewayServer : IAsyncDisposable
 
         var resolver = configuration.NextHops(time, o => Own(o));
         QueueRunner? queue = null;
-        var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, time);
+        var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, new QueueTimes(configuration.Queue.ExpireAfter), time);
         var protector = new ItemProtector(new MailProtector(time), _certificates, keys.Signer, keys.Tickets);
         var work = new ItemWork(protector, resolver, reporter, configuration.QueueOptions(), time, logs.CreateLogger<ItemWork>());
         queue = Own(new QueueRunner(work, configuration.QueueOptions(), time, logs.CreateLogger<QueueRunner>()));
@@ -141,7 +136,7 @@ internal sealed class GatewayServer : IAsyncDisposable
         _web = builder.Build();
         Own(_web);
         await _web.StartAsync(cancellationToken);
-        EndPoints = [.. _web.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Select(ToEndPoint)];
+        EndPoints = [.. configuration.Listeners.Select(l => l.Address)];
         _log.Started(configuration.HostName.Ascii, string.Join(", ", EndPoints), recovered.Items.Length, keys.VaultDescription);
     }
 
@@ -150,11 +145,5 @@ internal sealed class GatewayServer : IAsyncDisposable
     {
         _owned.Add(thing);
         return thing;
-    }
-
-    private static IPEndPoint ToEndPoint(string url)
-    {
-        var address = BindingAddress.Parse(url);
-        return new IPEndPoint(IPAddress.Parse(address.Host.Trim('[', ']')), address.Port);
     }
 }

@@ -14,15 +14,17 @@ namespace GatewaySecure.Gateway.Protection;
 internal sealed class ProtectionPreview(GatewayConfiguration configuration, string? stateDirectory, TimeProvider time) : IProtectionPreview
 {
     public async ValueTask<ImmutableArray<string>> PreviewAsync(
-        ProtectionMethod method, MailAddress sender, MailAddress recipient, CancellationToken cancellationToken)
+        ProtectionMethod method, MailAddress? sender, MailAddress recipient, CancellationToken cancellationToken)
     {
         if (method == ProtectionMethod.Normal)
             return ["goes as it is"];
         if (stateDirectory is null || !File.Exists(Path.Combine(stateDirectory, StateDirectory.DatabaseName)))
             return ["which certificate or ticket: give the gateway's state directory with --state to see it"];
+        if (method == ProtectionMethod.Kdc && sender is null)
+            return ["mail without a sender can't be KDC mail"];
         return method == ProtectionMethod.Ca
             ? PreviewCertificate(recipient)
-            : [await PreviewTicketAsync("sender", sender, cancellationToken), await PreviewTicketAsync("recipient", recipient, cancellationToken)];
+            : [await PreviewTicketAsync("sender", sender!, cancellationToken), await PreviewTicketAsync("recipient", recipient, cancellationToken)];
     }
 
     private ImmutableArray<string> PreviewCertificate(MailAddress recipient)

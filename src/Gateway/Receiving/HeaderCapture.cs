@@ -43,7 +43,8 @@ internal sealed class HeaderCapture
     /// <summary>How often a field of that name begins a line so far.</summary>
     public int CountOf(string name)
     {
-        var (count, rest) = (0, Octets);
+        var count = 0;
+        var rest = Octets;
         var field = Encoding.ASCII.GetBytes(name + ":");
         while (!rest.IsEmpty)
         {

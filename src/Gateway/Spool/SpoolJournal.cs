@@ -55,18 +55,14 @@ internal sealed class SpoolJournal(string path, ItemKeys keys, DirectorySync? di
             return [];
         }
         _needsCut = true;
-        if (file.Length < Magic.Length || !file.AsSpan().ContainsAnyExcept((byte)0))
-        {
-            if (file.Length >= Magic.Length || Magic.StartsWith(file) || !file.AsSpan().ContainsAnyExcept((byte)0))
-                return [];
-            throw new InvalidDataException("Its journal is of another format.");
-        }
+        if ((file.Length < Magic.Length && Magic.StartsWith(file)) || !file.AsSpan().ContainsAnyExcept((byte)0))
+            return [];
         if (!file.AsSpan().StartsWith(Magic))
             throw new InvalidDataException("Its journal is of another format.");
         _end = Magic.Length;
         var entries = new List<JournalEntry>();
         using var gcm = keys.ForJournal();
-        while (Next(gcm, file.AsSpan((int)_end), _count, out var length) is { } entry)
+        while (Next(gcm, file.AsSpan((int)_end), _end, _count, out var length) is { } entry)
         {
             entries.Add(entry);
             _end += length;
@@ -77,10 +73,10 @@ internal sealed class SpoolJournal(string path, ItemKeys keys, DirectorySync? di
     }
 
     /// <returns>Null at the end, or where a crash cut the last record.</returns>
-    private static JournalEntry? Next(AesGcm gcm, ReadOnlySpan<byte> rest, long number, out int total)
+    private static JournalEntry? Next(AesGcm gcm, ReadOnlySpan<byte> rest, long offset, long number, out int total)
     {
         total = 0;
-        // A crash leaves a prefix, or a prefix and zeros; anything else was altered.
+        // A crash leaves a prefix, or zeros in place of sectors; anything else was altered.
         if (rest.Length < 8 || !rest.ContainsAnyExcept((byte)0))
             return null;
         var length = BinaryPrimitives.ReadUInt32BigEndian(rest);
@@ -99,10 +95,18 @@ internal sealed class SpoolJournal(string path, ItemKeys keys, DirectorySync? di
         }
         catch (CryptographicException e)
         {
-            if (rest.Length == total && !record[^ItemKeys.TagLength..].ContainsAnyExcept((byte)0))
+            if (EndsInUnwrittenSectors(rest, offset, total))
                 return null;
             throw new InvalidDataException("A record of its journal was altered.", e);
         }
+    }
+
+    /// <summary>The file grew but the record's last sectors never came: zeros from a boundary inside the record to the end of the file.</summary>
+    private static bool EndsInUnwrittenSectors(ReadOnlySpan<byte> rest, long offset, int total)
+    {
+        const int sector = 512;
+        var end = offset + rest.LastIndexOfAnyExcept((byte)0) + 1;
+        return (end + sector - 1) / sector * sector < offset + total;
     }
 
     private void Write(byte[] octets, bool durable)

@@ -1,0 +1,57 @@
+using System.Collections.Frozen;
+
+namespace GatewaySecure.Gateway.Configuration;
+
+/// <summary>Every key of every section: what the loader knows, and what config/gateway.schema.json must say too.</summary>
+internal static class ConfigurationKeys
+{
+    public static readonly string[] Top =
+    [
+        "hostname", "organisation-domains", "listeners", "tls", "relay-networks", "relay-evidence-from", "users", "next-hops", "routes",
+        "default-next-hop", "certificates", "signing", "kdc", "queue", "limits", "rules", "default",
+    ];
+
+    public static readonly string[] Listener =
+        ["address", "tls", "authentication", "max-message-size", "max-recipients", "normalise-bare-line-ends-from"];
+
+    public static readonly string[] Tls = ["certificate", "key"];
+
+    public static readonly string[] User = ["name", "password", "mailboxes"];
+
+    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory"];
+
+    public static readonly string[] Route = ["recipients", "next-hop"];
+
+    public static readonly string[] Certificates = ["recipients", "trust", "intermediates", "crls", "revocation", "minimum-rsa-bits", "gcm-readers"];
+
+    public static readonly string[] Signing = ["sign", "certificate", "chain"];
+
+    public static readonly string[] Kdc = ["realm", "ticket-lifetime"];
+
+    public static readonly string[] Queue =
+        ["retry", "expire-after", "delay-report-after", "retry-held-after", "concurrency", "bytes-in-flight", "minimum-free-space"];
+
+    public static readonly string[] Limits = ["connections", "connections-per-address", "errors", "command-timeout", "data-timeout"];
+
+    public static readonly string[] Outcome = ["method", "action", "when-unavailable"];
+
+    public static readonly string[] Rule = ["name", "direction", "sender", "recipient", "subject", "header", .. Outcome];
+
+    /// <summary>By the names that the schema's definitions have.</summary>
+    public static readonly FrozenDictionary<string, string[]> All = new Dictionary<string, string[]>
+    {
+        [""] = Top,
+        ["listener"] = Listener,
+        ["tls"] = Tls,
+        ["user"] = User,
+        ["nextHop"] = NextHop,
+        ["route"] = Route,
+        ["certificates"] = Certificates,
+        ["signing"] = Signing,
+        ["kdc"] = Kdc,
+        ["queue"] = Queue,
+        ["limits"] = Limits,
+        ["outcome"] = Outcome,
+        ["rule"] = Rule,
+    }.ToFrozenDictionary();
+}

@@ -1,0 +1,108 @@
+using System.Collections.Immutable;
+using GatewaySecure.Addresses;
+using GatewaySecure.Policies;
+
+namespace GatewaySecure.Gateway.Configuration;
+
+/// <summary>Reads <c>rules</c> and <c>default</c>, and has them checked as a whole.</summary>
+internal static class PolicyReader
+{
+    private static readonly ValueParser<ProtectionMethod> Method = ValueParsers.Word(
+        ("normal", ProtectionMethod.Normal), ("ca", ProtectionMethod.Ca), ("kdc", ProtectionMethod.Kdc));
+
+    private static readonly ValueParser<Direction> DirectionWord = ValueParsers.Word(
+        ("internal", Direction.Internal), ("outbound", Direction.Outbound), ("inbound", Direction.Inbound));
+
+    private static readonly ValueParser<DecisionAction> Action = ValueParsers.Word(
+        ("reject", DecisionAction.Reject), ("hold", DecisionAction.Hold));
+
+    /// <summary>Null: hold or reject; else the method to fall back to.</summary>
+    private static readonly ValueParser<(WhenUnavailable Then, ProtectionMethod? Method)> Fallback =
+        ValueParsers.Word<(WhenUnavailable, ProtectionMethod?)>(
+            ("hold", (WhenUnavailable.Hold, null)),
+            ("reject", (WhenUnavailable.Reject, null)),
+            ("normal", (WhenUnavailable.Hold, ProtectionMethod.Normal)),
+            ("ca", (WhenUnavailable.Hold, ProtectionMethod.Ca)),
+            ("kdc", (WhenUnavailable.Hold, ProtectionMethod.Kdc)));
+
+    /// <returns>Null where a rule can't be used.</returns>
+    public static PolicySnapshot? Read(ConfigurationSection top, ImmutableArray<DomainName> ownDomains, ProblemList problems)
+    {
+        var sections = top.Sections("rules", ConfigurationKeys.Rule).ToList();
+        var rules = sections.Select(ReadRule).ToImmutableArray();
+        var otherwise = ReadDefault(top);
+        if (otherwise is null || ownDomains.IsEmpty || rules.Any(r => r is null))
+            return null;
+        var (snapshot, findings) = PolicyCompiler.Compile(new PolicySet(ownDomains, [.. rules.Select(r => r!)], otherwise));
+        foreach (var finding in findings)
+        {
+            // rules[2].method → the section of the third rule, and its key.
+            var section = finding.Key.StartsWith("rules[", StringComparison.Ordinal)
+                ? sections[int.Parse(finding.Key[6..finding.Key.IndexOf(']', StringComparison.Ordinal)], System.Globalization.CultureInfo.InvariantCulture)]
+                : top;
+            var name = finding.Key[(finding.Key.LastIndexOf('.') + 1)..];
+            problems.Add(section.MarkOf(name), finding.Key, finding.Message, finding.IsError);
+        }
+        return snapshot;
+    }
+
+    private static DomainRule? ReadRule(ConfigurationSection section)
+    {
+        var name = section.Required<string>("name", ValueParsers.Text!);
+        var outcome = ReadOutcome(section);
+        var conditions = ReadConditions(section).ToImmutableArray();
+        return name is null || outcome is null ? null : new DomainRule(name, conditions, outcome);
+    }
+
+    private static IEnumerable<Condition> ReadConditions(ConfigurationSection section)
+    {
+        if (section.Has("direction"))
+            yield return new Condition.DirectionIs(section.List("direction", DirectionWord));
+        if (section.Has("sender"))
+            yield return new Condition.SenderIs(section.List<AddressPattern>("sender", ValueParsers.Pattern!));
+        if (section.Has("recipient"))
+            yield return new Condition.RecipientIs(section.List<AddressPattern>("recipient", ValueParsers.Pattern!));
+        if (section.Has("subject"))
+            yield return new Condition.HeaderIs("Subject", section.List<TextPattern>("subject", ValueParsers.TextPattern!));
+        var (single, pairs) = section.TextOrMapping<TextPattern>("header", ValueParsers.TextPattern!);
+        if (single is not null)
+            yield return new Condition.HeaderIs(single, []);
+        foreach (var (header, patterns) in pairs)
+            yield return new Condition.HeaderIs(header, patterns);
+    }
+
+    private static RuleOutcome? ReadDefault(ConfigurationSection top)
+    {
+        if (!top.Has("default"))
+        {
+            top.Problem("default", "is missing: say what happens to mail that no rule matches, for example 'default: normal'");
+            return null;
+        }
+        if (top.IsMapping("default"))
+            return top.Section("default", ConfigurationKeys.Outcome) is { } section ? ReadOutcome(section) : null;
+        var methods = top.List("default", Method);
+        return methods.IsEmpty ? null : RuleOutcome.Protect([.. methods]);
+    }
+
+    private static RuleOutcome? ReadOutcome(ConfigurationSection section)
+    {
+        var (hasMethod, hasAction) = (section.Has("method"), section.Has("action"));
+        if (hasMethod == hasAction)
+        {
+            section.Problem(hasAction ? "action" : "method", hasMethod ? "stands beside 'method': only one of them can be meant" : "is missing (or 'action: reject' or 'action: hold')");
+            return null;
+        }
+        if (hasAction)
+        {
+            if (section.Has("when-unavailable"))
+                section.Problem("when-unavailable", "has no meaning beside 'action'");
+            var action = section.Optional("action", Action, DecisionAction.Protect);
+            return action == DecisionAction.Protect ? null : new RuleOutcome(action, []);
+        }
+        var methods = section.List("method", Method);
+        var (then, another) = section.Optional("when-unavailable", Fallback, (WhenUnavailable.Hold, null));
+        if (methods.IsEmpty)
+            return null;
+        return new RuleOutcome(DecisionAction.Protect, another is { } method ? methods.Add(method) : methods, then);
+    }
+}
