@@ -1,2 +1,0 @@
-namespace GatewaySecure.Gateway.Configuration;
-internal static class PasswordHash { public static string Create(string p) => p; }
