@@ -64,6 +64,7 @@ internal sealed record GatewaySetup
               realm: example.org
             queue:
               retry: [1s, 2s, 5s]
+              retry-held-after: 2s
             rules:
               - name: partners get S/MIME
                 recipient: [partner.example, sink.partner.example]

@@ -86,7 +86,7 @@ public sealed class StartupTests : IDisposable
             Answer = line =>
             {
                 if (line == ".")
-                    Thread.Sleep(1500);
+                    Thread.Sleep(4000);
                 return null;
             },
         });
