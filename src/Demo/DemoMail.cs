@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.Smtp;
@@ -8,7 +9,8 @@ using GatewaySecure.Smtp.Client;
 namespace GatewaySecure.Demo;
 
 /// <summary>Alice's mail program, as far as the tour needs one: SMTP with STARTTLS and AUTH.</summary>
-internal sealed class DemoMail(int port, string userName, string password)
+/// <param name="server">The one certificate that it trusts.</param>
+internal sealed class DemoMail(int port, string userName, string password, X509Certificate2 server)
 {
     public const string Secret = "The merger is signed on Friday.";
 
@@ -36,8 +38,7 @@ internal sealed class DemoMail(int port, string userName, string password)
             LocalName = DomainName.Parse("alices-desk.example.org"),
             TargetHost = "localhost",
             Tls = TlsPolicy.Required,
-            // The tour's own gateway, on this machine, with its self-signed certificate.
-            CertificateValidation = (_, _, _, _) => true,
+            CertificateValidation = (_, shown, _, _) => shown is not null && shown.GetRawCertData().AsSpan().SequenceEqual(server.RawData),
             Credentials = new SmtpCredentials(userName, password),
         };
         await using var session = await SmtpClientSession.ConnectAsync(new NetworkStream(socket, ownsSocket: true), options, cancellationToken);

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Gateway.Configuration;
 
 namespace GatewaySecure.Demo;
@@ -35,12 +36,21 @@ internal sealed class DemoSetup
 
     public string CardFile(string name) => Path.Combine(_root, "cards", name.ToLowerInvariant() + ".card");
 
+    /// <summary>The self-signed one that the gateway made for TLS.</summary>
+    public X509Certificate2 ServerCertificate() => Certificate("tls-trial.pem");
+
+    /// <summary>The self-signed one that the gateway made for its S/MIME signatures.</summary>
+    public X509Certificate2 OrganisationCertificate() => Certificate("organisation.pem");
+
     /// <exception cref="InvalidOperationException">The tour's own configuration is wrong.</exception>
     public GatewayConfiguration Load()
     {
         var result = ConfigurationLoader.Load(Configuration);
         return result.Configuration ?? throw new InvalidOperationException(string.Join('\n', result.Problems));
     }
+
+    private X509Certificate2 Certificate(string name) =>
+        X509Certificate2.CreateFromPem(File.ReadAllText(Path.Combine(State, "certificates", name)));
 
     private static string Yaml() =>
         $"""

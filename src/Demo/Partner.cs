@@ -30,7 +30,13 @@ internal sealed class Partner : IDisposable
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyEncipherment, critical: true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.4")], critical: false));
-        return new Partner(authority, request.Create(authority, now.AddDays(-1), now.AddYears(1), RandomNumberGenerator.GetBytes(8)), key);
+        var certificate = request.Create(
+            authority.SubjectName,
+            X509SignatureGenerator.CreateForECDsa(authorityKey),
+            now.AddDays(-1),
+            now.AddYears(1),
+            RandomNumberGenerator.GetBytes(8));
+        return new Partner(authority, certificate, key);
     }
 
     public void Dispose()

@@ -6,6 +6,7 @@ using GatewaySecure.CardEnrollment;
 using GatewaySecure.Gateway.Hosting;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.MailProtection;
+using GatewaySecure.MailProtection.Trust;
 using GatewaySecure.SmartCard;
 using GatewaySecure.VirtualCard;
 
@@ -29,7 +30,7 @@ internal sealed class Tour : IAsyncDisposable
     private Tour(Narrator say, DemoSetup setup, GatewayServer gateway, Partner carol)
     {
         (_say, _setup, _gateway, _carol) = (say, setup, gateway, carol);
-        _alice = new DemoMail(gateway.EndPoints[0].Port, "alice", DemoSetup.AlicesPassword);
+        _alice = new DemoMail(gateway.EndPoints[0].Port, "alice", DemoSetup.AlicesPassword, setup.ServerCertificate());
     }
 
     public static async Task<Tour> PrepareAsync(string directory, Narrator say, CancellationToken cancellationToken)
@@ -98,7 +99,9 @@ internal sealed class Tour : IAsyncDisposable
         _say.Claim(!left.Contains(DemoMail.Secret, StringComparison.Ordinal), "it left encrypted: nothing of the text can be read");
         _say.Claim(left.Contains("application/pkcs7-mime", StringComparison.Ordinal), "it is standard S/MIME, which Carol's mail program opens");
         using var output = new MemoryStream();
-        var keys = new OpeningKeys { SmimeKeys = [new SmimeKey(_carol.Certificate, _carol.Key)], Trust = _gateway.Certificates };
+        // Carol was given example.org's certificate and trusts it.
+        var trust = CertificateDirectory.Create([], [_setup.OrganisationCertificate()]);
+        var keys = new OpeningKeys { SmimeKeys = [new SmimeKey(_carol.Certificate, _carol.Key)], Trust = trust };
         var outcome = await new MailOpener(TimeProvider.System).OpenAsync(new MemoryMail(left), keys, output, cancellationToken);
         _say.Claim(outcome is OpenOutcome.Opened && Text(output).Contains(DemoMail.Secret, StringComparison.Ordinal), "Carol's key opens it");
         if (outcome is OpenOutcome.Opened(var mail))
