@@ -30,7 +30,8 @@ internal sealed class Partner : IDisposable
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyEncipherment, critical: true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.4")], critical: false));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
-        _certificate = request.Create(_authority, now.AddDays(-1), now.AddYears(1), [1, .. RandomNumberGenerator.GetBytes(8)]);
+        _certificate = request.Create(
+            _authority.SubjectName, X509SignatureGenerator.CreateForECDsa(authorityKey), now.AddDays(-1), now.AddYears(1), [1, .. RandomNumberGenerator.GetBytes(8)]);
         File.WriteAllText(CertificateFile, _certificate.ExportCertificatePem());
         File.WriteAllText(KeyFile, key.ExportPkcs8PrivateKeyPem());
     }
