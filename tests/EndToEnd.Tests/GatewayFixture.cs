@@ -52,7 +52,8 @@ public sealed class GatewayFixture : IAsyncLifetime
     internal async Task<ToolResult> SwaksAsync(string recipient, string text)
     {
         var file = Gateway["swaks-" + Guid.NewGuid().ToString("N")];
-        await File.WriteAllTextAsync(file, text);
+        // swaks adds a line end of its own.
+        await File.WriteAllTextAsync(file, text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text);
         return await Tool.RunAsync("swaks",
         [
             "--server", "127.0.0.1", "--port", $"{Gateway.SubmissionPort}", "--tls", "--auth", "PLAIN", "--auth-user", "alice",

@@ -17,7 +17,7 @@ internal static partial class Mails
         From: {from}
         To: {to}
         Subject: A test
-        Date: Fri, 20 Nov 2026 12:00:00 +0000
+        Date: {DateTimeOffset.UtcNow:r}
         Message-ID: <{id}>
         MIME-Version: 1.0
         Content-Type: text/plain; charset=us-ascii

@@ -30,8 +30,8 @@ public sealed class MethodTests(GatewayFixture fixture)
         (await fixture.SwaksAsync(GatewayFixture.PartnerAddress, text)).Checked();
         var file = await fixture.DeliveredAsync(id);
         var entity = await File.ReadAllTextAsync(await fixture.Partner.OpenAsync(file, _gateway), Cancel);
-        var expected = "Content-Type: text/plain; charset=us-ascii\r\n" + text[text.IndexOf("\r\n\r\n", StringComparison.Ordinal)..];
-        Assert.Contains(expected.ReplaceLineEndings("\n").TrimStart('\n'), entity.ReplaceLineEndings("\n"), StringComparison.Ordinal);
+        var expected = "Content-Type: text/plain; charset=us-ascii" + text[text.IndexOf("\r\n\r\n", StringComparison.Ordinal)..];
+        Assert.Contains(expected.ReplaceLineEndings("\n"), entity.ReplaceLineEndings("\n"), StringComparison.Ordinal);
         AssertToldNobody(await File.ReadAllBytesAsync(file, Cancel));
     }
 
@@ -87,9 +87,9 @@ public sealed class MethodTests(GatewayFixture fixture)
     {
         foreach (var (recipient, rule, use) in new[]
         {
-            ("bob@example.org", "our own people get KDC mail", "ticket"),
+            ("bob@example.org", "our own people get KDC mail", "recipient bob@example.org is principal"),
             (GatewayFixture.PartnerAddress, "partners get S/MIME", fixture.Partner.Serial),
-            ("someone@outside.example", "(default)", "normal"),
+            ("someone@outside.example", "(default)", "goes as it is"),
         })
         {
             var id = Mails.NewId();
