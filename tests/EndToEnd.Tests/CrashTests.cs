@@ -35,7 +35,7 @@ public sealed partial class CrashTests(ITestOutputHelper output)
         for (var kill = 1; kill <= 3; kill++)
         {
             var mark = Count * kill / 5 + Random.Shared.Next(Count / 10);
-            while (acknowledged.Count < mark && !deadline.IsCancellationRequested)
+            while (acknowledged.Count < mark && !deadline.IsCancellationRequested && !sending.Any(s => s.IsFaulted))
                 await Task.Delay(5, CancellationToken.None);
             await Task.Delay(Random.Shared.Next(50), CancellationToken.None);
             output.WriteLine($"{clock.Elapsed.TotalSeconds:F1} s: kill -9 after {acknowledged.Count} acknowledged, {sink.Count} arrived");

@@ -18,7 +18,8 @@ public sealed partial class DurabilityTests
             await using (var gateway = new GatewayProcess(
                 // Nobody listens there: nothing but receiving happens.
                 new GatewaySetup { NextHopPort = TestKit.Loopback.FreePort() },
-                "strace", "-f", "-y", "-tt", "-s", "64", "-o", trace,
+                // -I 1: SIGTERM ends it, and the gateway with it.
+                "strace", "-I", "1", "-f", "-y", "-tt", "-s", "64", "-o", trace,
                 "-e", "trace=openat,rename,renameat,renameat2,fsync,fdatasync,sendto,sendmsg,write,writev,pwrite64"))
             {
                 await gateway.StartAsync(TimeSpan.FromSeconds(60));

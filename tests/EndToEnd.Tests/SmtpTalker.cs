@@ -64,14 +64,14 @@ internal sealed class SmtpTalker : IDisposable
     }
 
     /// <summary>MAIL, one RCPT and DATA; the first reply that is no success ends it.</summary>
-    /// <returns>The last reply: 354 where data may follow.</returns>
+    /// <returns>The last reply: 354 where data may follow; empty where the peer closed.</returns>
     public async Task<string> OfferAsync(string sender, string recipient)
     {
         var reply = "";
         foreach (var command in new[] { $"MAIL FROM:<{sender}>", $"RCPT TO:<{recipient}>", "DATA" })
         {
             reply = await SayAsync(command);
-            if (reply[0] is not ('2' or '3'))
+            if (reply.Length == 0 || reply[0] is not ('2' or '3'))
                 break;
         }
         return reply;
