@@ -19,4 +19,5 @@ var root = new RootCommand("""
     SmimeCommands.Create(),
     AuditCommands.Create(),
 };
-return await root.Parse(args).InvokeAsync();
+// Longer than sessions and deliveries under way may take to end; the default of two seconds would cut them off.
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });

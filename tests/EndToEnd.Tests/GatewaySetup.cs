@@ -1,0 +1,85 @@
+using System.Globalization;
+using System.Text;
+using GatewaySecure.Gateway.Configuration;
+
+namespace GatewaySecure.EndToEnd.Tests;
+
+/// <summary>
+/// The configuration that tests run the gateway with; everything that depends on the configuration's format stands here. The organisation is
+/// example.org; alice, bob and carol may authenticate with <see cref="Password"/>; mail to partner.example needs S/MIME, mail between our own
+/// people KDC mail, to other domains none.
+/// </summary>
+internal sealed record GatewaySetup
+{
+    public const string HostName = "gateway.example.org";
+    public const string Password = "correct horse battery";
+
+    /// <summary>One hash for all tests: making it is slow on purpose.</summary>
+    private static readonly string Hash = PasswordHash.Create(Password);
+
+    /// <summary>Where everything goes that <see cref="SinkPort"/> does not get.</summary>
+    public required int NextHopPort { get; init; }
+
+    /// <summary>Where mail to sink.example and to sink.partner.example goes; null: nowhere else.</summary>
+    public int? SinkPort { get; init; }
+
+    /// <summary>Who may relay without authentication.</summary>
+    public string RelayNetwork { get; init; } = "127.0.0.1/32";
+
+    public string MaxMessageSize { get; init; } = "200 MB";
+
+    /// <summary>Further lines at the top level.</summary>
+    public string More { get; init; } = "";
+
+    public string Yaml(int relayPort, int submissionPort)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"""
+            hostname: {HostName}
+            organisation-domains: [example.org]
+            listeners:
+              - address: 127.0.0.1:{relayPort}
+                tls: starttls
+                authentication: false
+                max-message-size: {MaxMessageSize}
+              - address: 127.0.0.1:{submissionPort}
+                tls: starttls
+                authentication: true
+                max-message-size: {MaxMessageSize}
+            relay-networks: [{RelayNetwork}]
+            users:
+              - name: alice
+                password: {Hash}
+                mailboxes: [alice@example.org]
+              - name: bob
+                password: {Hash}
+                mailboxes: [bob@example.org]
+            next-hops:
+              default:
+                smtp: 127.0.0.1:{NextHopPort}
+                tls: never
+            {(SinkPort is { } port ? $"  sink:\n    smtp: 127.0.0.1:{port}\n    tls: never" : "")}
+            default-next-hop: default
+            kdc:
+              realm: example.org
+            queue:
+              retry: [1s, 2s, 5s]
+              retry-held-after: 2s
+            rules:
+              - name: partners get S/MIME
+                recipient: [partner.example, sink.partner.example]
+                method: ca
+                when-unavailable: hold
+              - name: our own people get KDC mail
+                direction: internal
+                method: kdc
+                when-unavailable: hold
+            default: normal
+
+            """);
+        if (SinkPort is not null)
+            text.Append("routes:\n  - recipients: [sink.example, sink.partner.example]\n    next-hop: sink\n");
+        text.Append(More);
+        return text.ToString().ReplaceLineEndings("\n");
+    }
+}
