@@ -1,5 +1,8 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using GatewaySecure.TestKit;
 
 namespace GatewaySecure.EndToEnd.Tests;
 
@@ -12,30 +15,39 @@ public sealed partial class DurabilityTests
     [Fact]
     public async Task File_and_directory_are_flushed_before_250_is_written()
     {
-        var trace = Path.GetTempFileName();
-        try
+        // Nobody listens at the next hop: nothing but receiving happens.
+        await using var gateway = new GatewayProcess(new GatewaySetup { NextHopPort = Loopback.FreePort() });
+        await gateway.StartAsync();
+        var trace = gateway["trace"];
+        using (var strace = await AttachAsync(gateway.Child.Id, trace, TestContext.Current.CancellationToken))
         {
-            await using (var gateway = new GatewayProcess(
-                // Nobody listens there: nothing but receiving happens.
-                new GatewaySetup { NextHopPort = TestKit.Loopback.FreePort() },
-                // -I 1: SIGTERM ends it, and the gateway with it.
-                "strace", "-I", "1", "-f", "-y", "-tt", "-s", "64", "-o", trace,
-                "-e", "trace=openat,rename,renameat,renameat2,fsync,fdatasync,sendto,sendmsg,write,writev,pwrite64"))
+            using (var talker = await SmtpTalker.GreetAsync(gateway.RelayPort))
             {
-                await gateway.StartAsync(TimeSpan.FromSeconds(60));
-                using var talker = await SmtpTalker.GreetAsync(gateway.RelayPort);
                 var text = Mails.Text(Mails.NewId(), "alice@example.org", "someone@outside.example");
-                Assert.StartsWith(
-                    "250 2.0.0",
-                    await talker.DeliverAsync("alice@example.org", "someone@outside.example", Encoding.ASCII.GetBytes(text)),
-                    StringComparison.Ordinal);
-                AssertOrder(await File.ReadAllLinesAsync(trace, TestContext.Current.CancellationToken), gateway.SpoolFolder);
+                var reply = await talker.DeliverAsync("alice@example.org", "someone@outside.example", Encoding.ASCII.GetBytes(text));
+                Assert.StartsWith("250 2.0.0", reply, StringComparison.Ordinal);
             }
+            ProcessSignal.Terminate(strace);
+            await strace.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         }
-        finally
+        AssertOrder(await File.ReadAllLinesAsync(trace, TestContext.Current.CancellationToken), gateway.SpoolFolder);
+    }
+
+    /// <summary>Returns once strace watches all threads of the process.</summary>
+    private static async Task<Process> AttachAsync(int id, string trace, CancellationToken cancellationToken)
+    {
+        var strace = Process.Start(new ProcessStartInfo("strace",
+        [
+            "-f", "-y", "-tt", "-s", "64", "-o", trace, "-p", id.ToString(CultureInfo.InvariantCulture),
+            "-e", "trace=openat,rename,renameat,renameat2,fsync,fdatasync,sendto,sendmsg,write,writev,pwrite64",
+        ])
         {
-            File.Delete(trace);
-        }
+            RedirectStandardError = true,
+        })!;
+        var said = await strace.StandardError.ReadLineAsync(cancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20), cancellationToken);
+        if (said?.Contains("attached", StringComparison.Ordinal) != true)
+            throw new InvalidOperationException($"strace says: {said}{await strace.StandardError.ReadToEndAsync(cancellationToken)}");
+        return strace;
     }
 
     private static void AssertOrder(string[] lines, string spool)
