@@ -5,7 +5,8 @@ namespace GatewaySecure.Policies;
 /// <summary>Something about a policy that its author should know.</summary>
 /// <param name="Key">Where it is, such as <c>rules[2].method</c>.</param>
 /// <param name="IsError">An error keeps the policy from being used; a warning does not.</param>
-public sealed record PolicyFinding(string Key, string Message, bool IsError);
+/// <param name="RuleIndex">The rule it is about, where it is about one.</param>
+public sealed record PolicyFinding(string Key, string Message, bool IsError, int? RuleIndex = null);
 
 /// <summary>Checks a policy as a whole and makes the snapshot. Finds everything at once.</summary>
 public static class PolicyCompiler
@@ -18,7 +19,11 @@ public static class PolicyCompiler
         if (set.OwnDomains.IsEmpty)
             findings.Add(new("organisation-domains", "names no domain: no mail could be told to be ours", IsError: true));
         for (var i = 0; i < set.Rules.Length; i++)
-            CheckRule(set, i, findings);
+        {
+            var ofRule = ImmutableArray.CreateBuilder<PolicyFinding>();
+            CheckRule(set, i, ofRule);
+            findings.AddRange(ofRule.Select(f => f with { RuleIndex = i }));
+        }
         CheckOutcome("default", set.Default, findings);
         return (findings.Any(f => f.IsError) ? null : new PolicySnapshot(set), findings.ToImmutable());
     }

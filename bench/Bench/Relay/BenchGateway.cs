@@ -61,18 +61,28 @@ internal sealed class BenchGateway : IAsyncDisposable
             Directory.CreateDirectory(work[folder]);
         File.WriteAllText(Path.Combine(work["recipients"], "reader.pem"), keys.Recipient.ExportCertificatePem());
         File.WriteAllText(Path.Combine(work["anchors"], "root.pem"), keys.Root.ExportCertificatePem());
-        File.WriteAllText(work["signer.pem"], keys.Signer.ExportCertificatePem());
-        File.WriteAllText(work["signer-key.pem"], keys.SignerKey.ExportPkcs8PrivateKeyPem());
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(work["signer-key.pem"], UnixFileMode.UserRead | UnixFileMode.UserWrite);
     }
 
+    /// <summary>Signed with the gateway's own P-256 key, encrypted to an RSA-2048 certificate with AES-256-CBC.</summary>
     private static string Configuration(WorkDirectory work, int port, int nextHop) => string.Create(CultureInfo.InvariantCulture, $"""
+        hostname: gateway.inside.example
+        organisation-domains: [inside.example]
         listeners:
           - address: 127.0.0.1:{port}
-            relayFrom: [127.0.0.0/8]
-        next_hop: 127.0.0.1:{nextHop}
-        state: {work["state"]}
-
+            tls: none
+        relay-networks: [127.0.0.0/8]
+        next-hops:
+          sink:
+            smtp: 127.0.0.1:{nextHop}
+            tls: never
+        default-next-hop: sink
+        certificates:
+          recipients: {work["recipients"]}
+          trust: {work["anchors"]}
+        rules:
+          - name: partner
+            recipient: partner.example
+            method: ca
+        default: normal
         """);
 }

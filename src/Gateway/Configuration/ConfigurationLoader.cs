@@ -64,8 +64,8 @@ internal sealed class ConfigurationLoader
             OrganisationDomains = domains,
             Listeners = ReadListeners(top),
             Tls = top.Section("tls", ConfigurationKeys.Tls) is { } tls ? new TlsConfiguration(RequiredFile(tls, "certificate"), RequiredFile(tls, "key")) : null,
-            RelayNetworks = top.List<IPNetwork>("relay-networks", ValueParsers.Network),
-            RelayEvidenceFrom = top.List<IPNetwork>("relay-evidence-from", ValueParsers.Network),
+            RelayNetworks = top.List<IPNetwork>("relay-networks", ValueParsers.Network, mayBeEmpty: true),
+            RelayEvidenceFrom = top.List<IPNetwork>("relay-evidence-from", ValueParsers.Network, mayBeEmpty: true),
             Users = ReadUsers(top),
             NextHops = hops,
             Routes = ReadRoutes(top, hops),
@@ -93,7 +93,7 @@ internal sealed class ConfigurationLoader
             var authentication = section.Optional<bool>("authentication", ValueParsers.Switch, false);
             if (authentication && tls == ListenerTls.None)
                 section.Problem("authentication", "needs TLS: passwords never travel in clear");
-            if (address is not null && listeners.Any(l => l.Address.Equals(address)))
+            if (address is not null && listeners.Any(l => address.Equals(l.Address)))
                 section.Problem("address", $"'{address}' is the address of another listener too");
             listeners.Add(new ListenerConfiguration(
                 address!,
@@ -102,7 +102,7 @@ internal sealed class ConfigurationLoader
                 section.Optional<long>("max-message-size", ValueParsers.Size, DefaultMessageSize),
                 // The KDC's limit for one request.
                 section.Optional("max-recipients", ValueParsers.Number(100, 1000), 1000),
-                section.List<IPNetwork>("normalise-bare-line-ends-from", ValueParsers.Network)));
+                section.List<IPNetwork>("normalise-bare-line-ends-from", ValueParsers.Network, mayBeEmpty: true)));
         }
         if (!top.Has("listeners"))
             top.Problem("listeners", "is missing: where the gateway listens");
@@ -202,7 +202,7 @@ internal sealed class ConfigurationLoader
                 ValueParsers.Word(("off", RevocationPolicy.Off), ("where-known", RevocationPolicy.WhereKnown), ("required", RevocationPolicy.Required)),
                 defaults.Revocation),
             MinimumRsaBits = section.Optional("minimum-rsa-bits", ValueParsers.Number(2048, 16384), defaults.MinimumRsaBits),
-            GcmReaders = section.List<AddressPattern>("gcm-readers", ValueParsers.Pattern!),
+            GcmReaders = section.List<AddressPattern>("gcm-readers", ValueParsers.Pattern!, mayBeEmpty: true),
         };
     }
 

@@ -54,13 +54,14 @@ internal sealed class ConfigurationSection
     }
 
     /// <summary>One value, or a list of them; empty where the key is missing.</summary>
-    public ImmutableArray<T> List<T>(string name, ValueParser<T> parser)
+    /// <param name="mayBeEmpty">False: a list without values is a problem, because a condition that nothing meets is a mistake.</param>
+    public ImmutableArray<T> List<T>(string name, ValueParser<T> parser, bool mayBeEmpty = false)
     {
         if (Find(name) is not { } node)
             return [];
         if (node is not YamlSequenceNode sequence)
             return TryRead(node, Path(name), parser, out var only) ? [only] : [];
-        if (sequence.Children.Count == 0)
+        if (sequence.Children.Count == 0 && !mayBeEmpty)
             Problem(name, "is an empty list");
         var values = ImmutableArray.CreateBuilder<T>();
         for (var i = 0; i < sequence.Children.Count; i++)

@@ -113,7 +113,7 @@ internal sealed record QueueConfiguration
 
     public TimeSpan RetryHeldAfter { get; init; } = TimeSpan.FromHours(1);
 
-    public int Concurrency { get; init; } = Math.Max(8, 2 * Environment.ProcessorCount);
+    public int Concurrency { get; init; } = 32;
 
     public long BytesInFlight { get; init; } = 64L << 20;
 

@@ -28,22 +28,28 @@ internal static class PolicyReader
     /// <returns>Null where a rule can't be used.</returns>
     public static PolicySnapshot? Read(ConfigurationSection top, ImmutableArray<DomainName> ownDomains, ProblemList problems)
     {
-        var sections = top.Sections("rules", ConfigurationKeys.Rule).ToList();
-        var rules = sections.Select(ReadRule).ToImmutableArray();
+        // Rules that can't be read are left out, so that the others are checked all the same.
+        var read = top.Sections("rules", ConfigurationKeys.Rule).ToList()
+            .Select((section, index) => (Section: section, Index: index, Rule: ReadRule(section)))
+            .ToList();
+        var rules = read.Where(r => r.Rule is not null).ToList();
         var otherwise = ReadDefault(top);
-        if (otherwise is null || ownDomains.IsEmpty || rules.Any(r => r is null))
+        if (ownDomains.IsEmpty)
             return null;
-        var (snapshot, findings) = PolicyCompiler.Compile(new PolicySet(ownDomains, [.. rules.Select(r => r!)], otherwise));
+        var set = new PolicySet(ownDomains, [.. rules.Select(r => r.Rule!)], otherwise ?? RuleOutcome.Protect(ProtectionMethod.Normal));
+        var (snapshot, findings) = PolicyCompiler.Compile(set);
         foreach (var finding in findings)
         {
-            // rules[2].method → the section of the third rule, and its key.
-            var section = finding.Key.StartsWith("rules[", StringComparison.Ordinal)
-                ? sections[int.Parse(finding.Key[6..finding.Key.IndexOf(']', StringComparison.Ordinal)], System.Globalization.CultureInfo.InvariantCulture)]
-                : top;
             var name = finding.Key[(finding.Key.LastIndexOf('.') + 1)..];
-            problems.Add(section.MarkOf(name), finding.Key, finding.Message, finding.IsError);
+            if (finding.RuleIndex is not { } index)
+            {
+                problems.Add(top.MarkOf(name), finding.Key, finding.Message, finding.IsError);
+                continue;
+            }
+            var (section, at, _) = rules[index];
+            problems.Add(section.MarkOf(name), finding.Key.Replace($"[{index}]", $"[{at}]", StringComparison.Ordinal), finding.Message, finding.IsError);
         }
-        return snapshot;
+        return otherwise is null || rules.Count < read.Count ? null : snapshot;
     }
 
     private static DomainRule? ReadRule(ConfigurationSection section)

@@ -80,7 +80,7 @@ internal static class ValueParsers
     {
         if (!IPNetwork.TryParse(text, out value) && IPAddress.TryParse(text, out var single))
             value = new IPNetwork(single, single.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? 32 : 128);
-        return Done(value != default, "is not a network such as 192.0.2.0/24 (bits beyond the prefix must be zero) or an address", out problem);
+        return Done(value != default, "is not a network such as 192.0.2.0/24 or an address", out problem);
     }
 
     /// <summary><c>127.0.0.1:25</c>, <c>[::]:25</c>.</summary>

@@ -19,6 +19,19 @@ internal sealed class EmlDirectoryNextHop(string name, string directory, TimePro
     public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(
         Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
     {
+        try
+        {
+            return await WriteAsync(envelope, message, cancellationToken);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new DeliveryException($"{name}: {e.Message}", e);
+        }
+    }
+
+    private async ValueTask<ImmutableArray<RecipientResult>> WriteAsync(
+        Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
+    {
         Directory.CreateDirectory(directory);
         var now = time.GetUtcNow();
         var file = Path.Combine(directory, $"{now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}-{QueueId.Create(now)}.eml");
@@ -37,6 +50,7 @@ internal sealed class EmlDirectoryNextHop(string name, string directory, TimePro
                 stream.Flush(flushToDisk: true);
             }
             File.Move(aside, file);
+            Posix.SyncDirectory(directory);
         }
         catch
         {

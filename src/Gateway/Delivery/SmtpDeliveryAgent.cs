@@ -9,7 +9,7 @@ namespace GatewaySecure.Gateway.Delivery;
 
 /// <summary>How to reach one smart host.</summary>
 /// <param name="Connections">At once, to this host.</param>
-internal sealed record SmartHost(string Name, string Host, int Port, SmtpClientOptions Session, int Connections = 32);
+internal sealed record SmartHost(string Name, string Host, int Port, SmtpClientOptions Session, int Connections = 20);
 
 /// <summary>
 /// Delivers to a smart host over SMTP. Connections are kept and used again; one that died while it was idle is replaced by a fresh
@@ -23,17 +23,24 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(20);
 
     private readonly ConcurrentStack<(SmtpClientSession Session, long IdleSince)> _idle = new();
+    /// <summary>After a failure the host is left alone for this long, so that its mail does not take up every worker in turn.</summary>
+    private static readonly TimeSpan RestAfterFailure = TimeSpan.FromSeconds(20);
+
     private readonly SemaphoreSlim _places = new(host.Connections);
+    private long _failedAt;
+    private volatile string? _failure;
 
     public string Name => host.Name;
 
     public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(
-        Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
+        Envelope envelope, SendableMessage sendable, CancellationToken cancellationToken)
     {
-        var content = new Content(message);
+        var content = new Content(sendable);
+        ThrowIfResting();
         await _places.WaitAsync(cancellationToken);
         try
         {
+            ThrowIfResting();
             while (await TakeIdleAsync() is { } used)
             {
                 try
@@ -45,11 +52,20 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
                     // It had died while it was idle: nothing was taken, the next one may do better.
                 }
             }
-            return await SendAsync(await ConnectAsync(cancellationToken), envelope, content, cancellationToken);
+            var fresh = await ConnectAsync(cancellationToken);
+            _failure = null;
+            return await SendAsync(fresh, envelope, content, cancellationToken);
         }
         catch (Exception e) when (e is SmtpClientException or SocketException or TimeoutException)
         {
-            throw new DeliveryException($"{Name} ({host.Host}:{host.Port}): {e.Message}", e);
+            var problem = $"{Name} ({host.Host}:{host.Port}): {e.Message}";
+            // Only where the host could not be had at all; a session that broke says nothing about the next.
+            if (!content.WasStarted)
+            {
+                Volatile.Write(ref _failedAt, time.GetTimestamp());
+                _failure = problem;
+            }
+            throw new DeliveryException(problem, e);
         }
         finally
         {
@@ -62,6 +78,12 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
         while (_idle.TryPop(out var idle))
             await idle.Session.QuitAsync(CancellationToken.None);
         _places.Dispose();
+    }
+
+    private void ThrowIfResting()
+    {
+        if (_failure is { } failure && time.GetElapsedTime(Volatile.Read(ref _failedAt)) < RestAfterFailure)
+            throw new DeliveryException(failure);
     }
 
     private async ValueTask<ImmutableArray<RecipientResult>> SendAsync(

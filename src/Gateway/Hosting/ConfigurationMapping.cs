@@ -126,6 +126,8 @@ internal static class ConfigurationMapping
             Tls = smtp.Tls,
             Credentials = smtp.User is { } user ? new SmtpCredentials(user, smtp.Password ?? "") : null,
             TimeProvider = time,
+            // RFC 5321 §4.5.3.2.1 asks for five minutes; a worker is too dear for that, and the mail is tried again.
+            GreetingTimeout = TimeSpan.FromMinutes(1),
         });
     }
 }

@@ -35,7 +35,7 @@ internal sealed class ByteBudget(long limit)
         lock (_lock)
         {
             _used -= amount;
-            while (_waiting.TryPeek(out var next) && _used + next.Amount <= limit)
+            while (_waiting.TryPeek(out var next) && (next.Turn.Task.IsCanceled || _used + next.Amount <= limit))
             {
                 _waiting.Dequeue();
                 // One that gave up waiting takes no share.

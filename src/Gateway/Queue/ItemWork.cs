@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using System.Text;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Reports;
@@ -19,40 +18,70 @@ namespace GatewaySecure.Gateway.Queue;
 internal sealed class ItemWork(
     IItemProtector protector, NextHopResolver nextHops, IReporter reporter, QueueOptions options, TimeProvider time, ILogger<ItemWork> log)
 {
-    /// <exception cref="IOException">The spool could not be written.</exception>
+    /// <exception cref="IOException">The spool could not be written. What was delivered stays known.</exception>
     public async ValueTask TryAsync(SpooledMail item, CancellationToken cancellationToken)
     {
-        var now = time.GetUtcNow();
         var outcome = new Outcome(item);
-        foreach (var group in Groups(item, now))
-            await TryGroupAsync(group, outcome, cancellationToken);
-
-        // Reports are committed before the original may forget the recipients they are about.
-        var reports = Reports(item, outcome, now);
-        if (reports.Count > 0)
-            await reporter.ReportAsync(item, reports, cancellationToken);
-        if (outcome.IsDone)
+        try
         {
-            item.Finish(outcome.Changes);
-            return;
+            foreach (var group in Groups(item, time.GetUtcNow()))
+                await TryGroupAsync(group, outcome, cancellationToken);
+            await SettleAsync(item, outcome, cancellationToken);
         }
-        if (outcome.Changes.Count > 0)
-            await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost, cancellationToken);
+        catch when (item.HasUnwritten)
+        {
+            // Whatever ended the try, shutdown included: what a next hop took is written down, or a restart would send it again.
+            await item.RecordAsync([], durable: true, CancellationToken.None);
+            throw;
+        }
     }
 
-    /// <summary>Recipients whose copy is the same: decision and next hop are. A blind recipient of a protected mail travels alone.</summary>
+    /// <summary>Holds all that is open of a mail that made the work fail in an unforeseen way.</summary>
+    public ValueTask HoldAsync(SpooledMail item, CancellationToken cancellationToken)
+    {
+        var outcome = new Outcome(item);
+        var open = Enumerable.Range(0, item.Status.Length).Where(i => !item.Status[i].IsFinal);
+        outcome.Hold(open, "held after an error inside the gateway; its administrator sees it in the log", retryAt: null);
+        return SettleAsync(item, outcome, cancellationToken);
+    }
+
+    private async ValueTask SettleAsync(SpooledMail item, Outcome outcome, CancellationToken cancellationToken)
+    {
+        // Reports are committed before the original may forget the recipients they are about.
+        var reports = Reports(item, outcome, time.GetUtcNow());
+        if (reports.Count > 0)
+        {
+            await reporter.ReportAsync(item, reports, cancellationToken);
+            // From here on nothing may make it be reported twice.
+            outcome.MakeKnown();
+        }
+        if (outcome.IsDone)
+            item.Finish(outcome.Changes);
+        else if (outcome.Changes.Count > 0)
+            await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost, CancellationToken.None);
+    }
+
+    /// <summary>
+    /// Recipients whose copy is the same: decision and next hop are. A blind recipient of a protected mail travels alone. A group
+    /// keeps its name whoever of it is due, so that what was kept for it is found again.
+    /// </summary>
     private List<Group> Groups(SpooledMail item, DateTimeOffset now) =>
         item.Status
-            .Select((status, index) => (Status: status, Index: index))
-            .Where(r => !r.Status.IsFinal && IsDue(r.Status, now))
-            .Select(r => (r.Index, Decision: item.Mail.Decisions[r.Index], NextHop: nextHops.Resolve(RecipientOf(item, r.Index).Address)))
+            .Select((status, index) => (Status: status, Index: index, Decision: item.Mail.Decisions[index]))
             .GroupBy(r => (
                 r.Decision.Rule,
                 Methods: string.Join(',', r.Decision.Methods),
                 r.Decision.Action,
-                r.NextHop,
+                r.Decision.WhenUnavailable,
+                NextHop: nextHops.Resolve(RecipientOf(item, r.Index).Address),
                 Alone: item.Mail.Blind.Contains(r.Index) && r.Decision.Methods is not [ProtectionMethod.Normal] ? r.Index : -1))
-            .Select(g => new Group(item, g.First().Decision, g.Key.NextHop, [.. g.Select(r => r.Index)]))
+            .Select(g => new Group(
+                item,
+                g.First().Decision,
+                g.Key.NextHop,
+                g.First().Index,
+                [.. g.Where(r => !r.Status.IsFinal && IsDue(r.Status, now)).Select(r => r.Index)]))
+            .Where(g => !g.Indexes.IsEmpty)
             .ToList();
 
     private static bool IsDue(RecipientStatus status, DateTimeOffset now) =>
@@ -100,12 +129,13 @@ internal sealed class ItemWork(
         {
             outcome = await protector.ProtectAsync(group.Item, group.Recipients, method, group.Item.KeptState(key), cancellationToken);
         }
-        catch (IOException e)
+        catch (Exception e) when (IsTemporary(e, cancellationToken))
         {
             return new ProtectionOutcome.Deferred(e.Message);
         }
         // Kept before the first octet goes out, so that another attempt sends the same.
-        if (outcome is ProtectionOutcome.Ready { StateToKeep: { } state } && group.Item.KeptState(key) is null)
+        if (outcome is ProtectionOutcome.Ready { StateToKeep: { } state }
+            && !(group.Item.KeptState(key) is { } kept && kept.Span.SequenceEqual(state.Span)))
             await group.Item.KeepStateAsync(key, state, cancellationToken);
         return outcome;
     }
@@ -118,12 +148,14 @@ internal sealed class ItemWork(
         {
             results = await group.NextHop.DeliverAsync(group.Envelope, message, cancellationToken);
         }
-        catch (Exception e) when (e is IOException or CryptographicException)
+        catch (Exception e) when (IsTemporary(e, cancellationToken))
         {
             // Host, connection, content or key failed on the way: nothing is known, so nothing is final.
-            outcome.Defer(group.Indexes, e.Message, now, options);
+            outcome.Defer(group.Indexes, e.Message, now, options, nextHop: group.NextHop.Name);
             return;
         }
+        if (results.Length != group.Indexes.Length)
+            throw new InvalidOperationException($"{group.NextHop.Name} answered for {results.Length} of {group.Indexes.Length} recipients.");
         var delivered = new List<string>();
         foreach (var (index, result) in group.Indexes.Zip(results))
         {
@@ -140,6 +172,11 @@ internal sealed class ItemWork(
         if (delivered.Count > 0)
             log.Delivered(group.Item.Id, string.Join(' ', delivered), group.NextHop.Name, message.Record.Method, message.Record.Summary);
     }
+
+    /// <summary>A fault of disk, host or key, or a time limit: unknown means temporary. Anything else is a bug.</summary>
+    private static bool IsTemporary(Exception e, CancellationToken cancellationToken) =>
+        e is IOException or CryptographicException or UnauthorizedAccessException or TimeoutException
+        || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
     /// <summary>What senders are told now: every end, and once that it takes longer or is held.</summary>
     private List<RecipientReport> Reports(SpooledMail item, Outcome outcome, DateTimeOffset now)
@@ -160,7 +197,7 @@ internal sealed class ItemWork(
                     break;
                 case RecipientState.Held when !change.Status.DelayReported:
                     log.Held(item.Id, recipient, reason);
-                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason));
+                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, IsHeld: true));
                     outcome.MarkReported(index);
                     break;
                 case RecipientState.Queued:
@@ -179,14 +216,15 @@ internal sealed class ItemWork(
 
     private static string Word(ProtectionMethod method) => method.ToString().ToLowerInvariant();
 
-    private sealed record Group(SpooledMail Item, Decision Decision, INextHop NextHop, ImmutableArray<int> Indexes)
+    /// <param name="First">The lowest index of the group, due or not: names it.</param>
+    /// <param name="Indexes">Those that are due.</param>
+    private sealed record Group(SpooledMail Item, Decision Decision, INextHop NextHop, int First, ImmutableArray<int> Indexes)
     {
         public ImmutableArray<EnvelopeRecipient> Recipients { get; } = [.. Indexes.Select(i => RecipientOf(Item, i))];
 
         public Envelope Envelope => Item.Mail.Envelope with { Recipients = Recipients };
 
-        /// <summary>Names what was kept for exactly these recipients under this method.</summary>
-        public string KeyFor(ProtectionMethod method) =>
-            Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes($"{Word(method)} {string.Join(',', Indexes)}")).AsSpan(0, 16));
+        /// <summary>Under which the spool keeps what this method gave to keep.</summary>
+        public string KeyFor(ProtectionMethod method) => $"{Word(method)} {First}";
     }
 }

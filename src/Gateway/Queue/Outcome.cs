@@ -19,10 +19,18 @@ internal sealed class Outcome(SpooledMail item)
     /// <summary>Losing it would send a mail twice, report twice, or try what is held; losing a deferral costs one early try.</summary>
     public bool MustNotBeLost => _changes.Values.Any(c => c.Status.State != RecipientState.Queued || c.Status.DelayReported);
 
+    /// <summary>Takes everything over in memory, before the disk has it.</summary>
+    public void MakeKnown()
+    {
+        foreach (var (index, change) in _changes)
+            item.Know(index, change.Status);
+    }
+
     public void Deliver(int index, RecipientResult result, string nextHop)
     {
         var asked = result.Recipient.Notify.HasFlag(DsnNotify.Success);
         Set(index, RecipientState.Delivered, null, $"{nextHop} took it: {result.Reply}", result.Reply, nextHop, asked && !result.DsnRelayed);
+        item.Know(index, _changes[index].Status);
     }
 
     public void Fail(IEnumerable<int> indexes, string reason, SmtpReply? reply = null, string? nextHop = null)

@@ -18,8 +18,8 @@ internal sealed record QueueOptions
     /// <summary>A held recipient's protection is tried again this often: a certificate may have come.</summary>
     public TimeSpan RetryHeldAfter { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>Mails worked on at once.</summary>
-    public int Concurrency { get; init; } = Math.Max(8, 2 * Environment.ProcessorCount);
+    /// <summary>Mails worked on at once: more than one next hop's connections, so that a slow one does not take all.</summary>
+    public int Concurrency { get; init; } = 32;
 
     /// <summary>Octets of mail worked on at once; a larger mail goes alone.</summary>
     public long BytesInFlight { get; init; } = 64L << 20;

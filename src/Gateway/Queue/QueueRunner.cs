@@ -66,7 +66,7 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
         }
         catch (IOException e)
         {
-            // The spool's own disk: nothing could be written down, so what is known stays in memory, and it is tried again.
+            // The spool's own disk: what was delivered stays known in memory, the rest is tried again.
             log.SpoolFailed(item.Id, e);
             _agenda.Add(item, time.GetUtcNow() + options.DelayAfter(1));
             return;
@@ -85,21 +85,13 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
 
     private async Task HoldAsync(SpooledMail item, CancellationToken abort)
     {
-        var changes = item.Status
-            .Select((status, index) => (Index: index, Status: status))
-            .Where(r => !r.Status.IsFinal)
-            .Select(r => (r.Index, r.Status with
-            {
-                State = RecipientState.Held,
-                NextAttempt = null,
-                Reason = "held after an error inside the gateway; see its log",
-            }))
-            .ToList();
         try
         {
-            await item.RecordAsync(changes, durable: true, abort);
+            await work.HoldAsync(item, abort);
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException)
+#pragma warning disable CA1031 // The last line of defence: this item must not take its worker along.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
             // Not written down: after a restart it is tried once more, and held again.
             log.SpoolFailed(item.Id, e);

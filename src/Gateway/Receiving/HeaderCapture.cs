@@ -29,8 +29,8 @@ internal sealed class HeaderCapture
         if (_length + take > _octets.Length)
             Array.Resize(ref _octets, Math.Max(_octets.Length * 2, _length + take));
         piece[..take].CopyTo(_octets.AsSpan(_length));
-        var startsEmpty = _length == 0 && piece.StartsWith("\r\n"u8);
         _length += take;
+        var startsEmpty = _length >= 2 && _octets.AsSpan(0, 2).SequenceEqual("\r\n"u8);
         var end = startsEmpty ? 0 : _octets.AsSpan(from, _length - from).IndexOf("\r\n\r\n"u8);
         if (end >= 0)
         {

@@ -19,7 +19,8 @@ internal interface IReporter
 /// <param name="Reason">One plain line for people.</param>
 /// <param name="Reply">What the next hop said, or null where the reason is our own.</param>
 /// <param name="NextHop">Its name, or null.</param>
-internal sealed record RecipientReport(int Index, ReportKind Kind, string Reason, SmtpReply? Reply = null, string? NextHop = null);
+/// <param name="IsHeld">It waits for protection or a person, without an end.</param>
+internal sealed record RecipientReport(int Index, ReportKind Kind, string Reason, SmtpReply? Reply = null, string? NextHop = null, bool IsHeld = false);
 
 internal enum ReportKind
 {

@@ -65,6 +65,8 @@ internal sealed class ReportWriter(MailSpool spool, Action<SpooledMail> queue, D
     private string Compose(SpooledMail about, MailAddress sender, ReportKind kind, RecipientReport[] reports, QueueId id)
     {
         var boundary = $"report-{id}";
+        var parts = ComposeParts(about, kind, reports, boundary);
+        var eightBit = !Ascii.IsValid(parts);
         var text = new StringBuilder();
         Line(text, $"From: Mail Delivery System <postmaster@{hostName.Ascii}>");
         Line(text, $"To: <{sender}>");
@@ -74,22 +76,41 @@ internal sealed class ReportWriter(MailSpool spool, Action<SpooledMail> queue, D
         Line(text, "Auto-Submitted: auto-replied");
         Line(text, "MIME-Version: 1.0");
         Line(text, $"Content-Type: multipart/report; report-type=delivery-status; boundary=\"{boundary}\"");
+        if (eightBit)
+            Line(text, EightBitEncoding);
         Line(text, "");
+        return text.Append(parts).ToString();
+    }
+
+    private string ComposeParts(SpooledMail about, ReportKind kind, RecipientReport[] reports, string boundary)
+    {
+        var text = new StringBuilder();
+        // Internationalised where it has to be (RFC 6533 §3): the plain status and header types are ASCII.
+        var global = about.Mail.Envelope.SmtpUtf8 || reports.Any(r => about.Mail.Envelope.Recipients[r.Index].Address.NeedsSmtpUtf8);
         Line(text, $"--{boundary}");
         Line(text, "Content-Type: text/plain; charset=utf-8");
+        Line(text, EightBitEncoding);
         Line(text, "");
         WriteWords(text, about, kind, reports);
         Line(text, $"--{boundary}");
-        Line(text, "Content-Type: message/delivery-status");
+        Line(text, global ? "Content-Type: message/global-delivery-status" : "Content-Type: message/delivery-status");
+        if (global)
+            Line(text, EightBitEncoding);
         Line(text, "");
-        WriteStatus(text, about, kind, reports);
+        var status = new StringBuilder();
+        WriteStatus(status, about, kind, reports);
+        foreach (var c in status.ToString())
+            text.Append(global || char.IsAscii(c) ? c : '?');
         Line(text, $"--{boundary}");
-        Line(text, "Content-Type: text/rfc822-headers; charset=utf-8");
+        Line(text, global ? "Content-Type: message/global-headers" : "Content-Type: text/rfc822-headers; charset=utf-8");
+        Line(text, EightBitEncoding);
         Line(text, "");
         ReturnedHeader.Write(text, about);
         Line(text, $"--{boundary}--");
         return text.ToString();
     }
+
+    private const string EightBitEncoding = "Content-Transfer-Encoding: 8bit";
 
     private static string Subject(ReportKind kind) => kind switch
     {
@@ -140,7 +161,7 @@ internal sealed class ReportWriter(MailSpool spool, Action<SpooledMail> queue, D
                 Line(text, $"Remote-MTA: dns; {nextHop}");
                 Line(text, $"Diagnostic-Code: smtp; {reply.Code} {string.Join(' ', reply.Lines)}");
             }
-            if (kind == ReportKind.Delayed && about.Status[report.Index].State == RecipientState.Queued)
+            if (report is { Kind: ReportKind.Delayed, IsHeld: false })
                 Line(text, $"Will-Retry-Until: {InternetDate(about.Mail.AcceptedAt + times.ExpireAfter)}");
         }
         Line(text, "");
@@ -169,7 +190,8 @@ internal sealed class ReportWriter(MailSpool spool, Action<SpooledMail> queue, D
     /// <summary>One line whatever the text holds: what others wrote can add no line.</summary>
     private static void Line(StringBuilder text, string line)
     {
-        var length = Math.Min(line.Length, 900);
+        // RFC 5322 §2.1.1 allows 998 octets; a character has up to three.
+        var length = Math.Min(line.Length, Ascii.IsValid(line) ? 900 : 330);
         for (var i = 0; i < length; i++)
             text.Append(char.IsControl(line[i]) ? ' ' : line[i]);
         text.Append("\r\n");

@@ -32,7 +32,7 @@ internal static class ReturnedHeader
                 shown = line.Contains(':', StringComparison.Ordinal) && (!isProtected || ShownOfProtectedMail.Contains(name));
             }
             if (shown)
-                text.Append(line).Append("\r\n");
+                text.Append(line.Replace('\r', ' ').Replace('\n', ' ')).Append("\r\n");
         }
         text.Append("\r\n");
     }

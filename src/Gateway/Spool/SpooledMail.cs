@@ -11,6 +11,7 @@ internal sealed class SpooledMail
     private readonly SpoolJournal _journal;
     private readonly string _path;
     private ImmutableDictionary<string, byte[]> _kept = ImmutableDictionary.Create<string, byte[]>(StringComparer.Ordinal);
+    private ImmutableHashSet<int> _unwritten = [];
     private int _memoryIsReleased;
 
     /// <param name="spool">Null for a view, which can't be changed.</param>
@@ -48,7 +49,23 @@ internal sealed class SpooledMail
         Apply(entry);
     }
 
-    /// <summary>Journals the status of some recipients (index into the envelope) and then takes it over in <see cref="Status"/>. Content leaves memory.</summary>
+    /// <summary>True where <see cref="Know"/> took over something that no journal line says yet.</summary>
+    public bool HasUnwritten => !_unwritten.IsEmpty;
+
+    /// <summary>
+    /// Takes over at once, in memory, what can't be undone (a next hop took the mail), so that nothing that fails later makes it
+    /// happen again while this process lives. The next journal line says it too.
+    /// </summary>
+    public void Know(int index, RecipientStatus status)
+    {
+        Status = Status.SetItem(index, status);
+        _unwritten = _unwritten.Add(index);
+    }
+
+    /// <summary>
+    /// Journals the status of some recipients (index into the envelope), with what was only known so far, and then takes it over in
+    /// <see cref="Status"/>. Content leaves memory.
+    /// </summary>
     /// <param name="changes">Index and new status of each.</param>
     /// <param name="durable">True: fsync before it returns, where losing the line would send a mail twice or lose a hold.</param>
     /// <exception cref="SpoolUnavailableException">Not recorded: the disk is full or fails.</exception>
@@ -58,9 +75,14 @@ internal sealed class SpooledMail
         foreach (var (index, _) in changes)
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Status.Length, nameof(changes));
         ReleaseMemory();
-        var entry = new JournalEntry { Changes = [.. changes.Select(c => new StatusChange(c.Index, c.Status))] };
+        var known = _unwritten.Except(changes.Select(c => c.Index));
+        var entry = new JournalEntry
+        {
+            Changes = [.. changes.Select(c => new StatusChange(c.Index, c.Status)), .. known.Select(i => new StatusChange(i, Status[i]))],
+        };
         await AppendAsync(entry, durable);
         Apply(entry);
+        _unwritten = [];
     }
 
     /// <summary>Lets go of content that was kept in memory for the first attempt; it is read from the disk from now on.</summary>

@@ -1,0 +1,154 @@
+using System.Collections.Immutable;
+using System.Text;
+using GatewaySecure.Addresses;
+using GatewaySecure.Gateway.Delivery;
+using GatewaySecure.Gateway.Protection;
+using GatewaySecure.Gateway.Queue;
+using GatewaySecure.Gateway.Reports;
+using GatewaySecure.Gateway.Spool;
+using GatewaySecure.Gateway.Tests.Spool;
+using GatewaySecure.MailProtection;
+using GatewaySecure.Policies;
+using GatewaySecure.Smtp;
+using GatewaySecure.Smtp.Client;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+namespace GatewaySecure.Gateway.Tests.Queue;
+
+/// <summary>One item's work over a real spool, with a next hop and a protector that do as they are told.</summary>
+internal sealed class QueueBench : IDisposable
+{
+    public static readonly DateTimeOffset Start = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+
+    private readonly SpoolBench _spool = new();
+
+    public QueueBench()
+    {
+        NextHop = new ScriptedNextHop();
+        Protector = new ScriptedProtector(Time);
+        Work = NewWork();
+    }
+
+    public FakeTimeProvider Time { get; } = new(Start);
+
+    public ScriptedNextHop NextHop { get; }
+
+    public ScriptedProtector Protector { get; }
+
+    public List<SpooledMail> Reports { get; } = [];
+
+    public QueueOptions Options { get; } = new();
+
+    public ItemWork Work { get; private set; }
+
+    public ReportWriter Reporter =>
+        new(_spool.Spool, Reports.Add, DomainName.Parse("mx.inside.example"), new QueueTimes(Options.ExpireAfter), Time);
+
+    public SpoolBench Spool => _spool;
+
+    public static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public static Decision Wants(params ProtectionMethod[] methods) => new()
+    {
+        Rule = "finance",
+        PolicyVersion = "1",
+        Methods = [.. methods],
+        Action = DecisionAction.Protect,
+        Reason = "rule finance",
+    };
+
+    public static EnvelopeRecipient To(string address, DsnNotify notify = DsnNotify.Unspecified) => new(MailAddress.Parse(address), notify);
+
+    public async Task<SpooledMail> PutAsync(
+        Decision decision, EnvelopeRecipient[] recipients, string? sender = "alice@inside.example", ImmutableArray<int>? blind = null)
+    {
+        await using var writer = _spool.Spool.Begin();
+        await writer.WriteAsync(Encoding.ASCII.GetBytes("From: alice@inside.example\r\nSubject: marker-secret\r\n\r\nmarker-body\r\n"), Cancel);
+        return await writer.CommitAsync(
+            new AcceptedMail
+            {
+                AcceptedAt = Time.GetUtcNow(),
+                Envelope = new Envelope
+                {
+                    Sender = sender is null ? null : MailAddress.Parse(sender),
+                    Recipients = [.. recipients],
+                    EnvelopeId = "envelope-7",
+                },
+                Decisions = [.. recipients.Select(_ => decision)],
+                Blind = blind ?? [],
+                Session = new SessionFacts("192.0.2.1", null, null, SenderEvidence.None, FromInside: true),
+                HoldsEightBit = false,
+            },
+            Cancel);
+    }
+
+    /// <summary>As after a kill: what memory knew is gone.</summary>
+    public SpooledMail Restart(QueueId id)
+    {
+        var items = _spool.Reopen().Recover().Items;
+        Work = NewWork();
+        return items.Single(i => i.Id == id);
+    }
+
+    public string ReportText() => Encoding.UTF8.GetString(SpoolBench.ReadAll(Assert.Single(Reports)));
+
+    public void Dispose() => _spool.Dispose();
+
+    private ItemWork NewWork() => new(
+        Protector,
+        new NextHopResolver([], NextHop),
+        Reporter,
+        Options,
+        Time,
+        NullLogger<ItemWork>.Instance);
+}
+
+internal sealed class ScriptedNextHop : INextHop
+{
+    public string Name => "relay";
+
+    public Dictionary<string, SmtpReply> Replies { get; } = [];
+
+    public Exception? Throws { get; set; }
+
+    public Action? OnDelivery { get; set; }
+
+    /// <summary>The recipients of each delivery that was tried.</summary>
+    public List<string> Tried { get; } = [];
+
+    public ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
+    {
+        Tried.Add(string.Join(' ', envelope.Recipients.Select(r => r.Address.ToString())));
+        OnDelivery?.Invoke();
+        if (Throws is not null)
+            throw Throws;
+        return ValueTask.FromResult<ImmutableArray<RecipientResult>>(
+            [.. envelope.Recipients.Select(r => new RecipientResult(r, Replies.GetValueOrDefault(r.Address.ToString(), new SmtpReply(250, "2.0.0", "ok")), false))]);
+    }
+}
+
+internal sealed class ScriptedProtector(TimeProvider time) : IItemProtector
+{
+    private readonly MailProtector _pass = new(time);
+
+    public Dictionary<ProtectionMethod, string> Missing { get; } = [];
+
+    public Func<Exception?> Throws { get; set; } = () => null;
+
+    public byte[]? State { get; set; }
+
+    public List<(ProtectionMethod Method, byte[]? Kept)> Asked { get; } = [];
+
+    public ValueTask<ProtectionOutcome> ProtectAsync(
+        SpooledMail item, ImmutableArray<EnvelopeRecipient> recipients, ProtectionMethod method, ReadOnlyMemory<byte>? keptState, CancellationToken cancellationToken)
+    {
+        Asked.Add((method, keptState?.ToArray()));
+        if (Throws() is { } e)
+            throw e;
+        if (Missing.TryGetValue(method, out var why))
+            return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Failed(why));
+        var ready = (ProtectionOutcome.Ready)_pass.PassThrough(item.Content, item.Mail.HoldsEightBit);
+        return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Ready(ready.Message, State));
+    }
+}
