@@ -1,5 +1,8 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using GatewaySecure.TestKit;
 
 namespace GatewaySecure.EndToEnd.Tests;
 
@@ -12,43 +15,59 @@ public sealed partial class DurabilityTests
     [Fact]
     public async Task File_and_directory_are_flushed_before_250_is_written()
     {
-        var trace = Path.GetTempFileName();
-        try
+        // Nobody listens at the next hop: nothing but receiving happens.
+        await using var gateway = new GatewayProcess(new GatewaySetup { NextHopPort = Loopback.FreePort() });
+        await gateway.StartAsync();
+        var trace = gateway["trace"];
+        string id;
+        using (var strace = await AttachAsync(gateway.Child.Id, trace, TestContext.Current.CancellationToken))
         {
-            await using (var gateway = new GatewayProcess(
-                // Nobody listens there: nothing but receiving happens.
-                new GatewaySetup { NextHopPort = TestKit.Loopback.FreePort() },
-                // -I 1: SIGTERM ends it, and the gateway with it.
-                "strace", "-I", "1", "-f", "-y", "-tt", "-s", "64", "-o", trace,
-                "-e", "trace=openat,rename,renameat,renameat2,fsync,fdatasync,sendto,sendmsg,write,writev,pwrite64"))
+            using (var talker = await SmtpTalker.GreetAsync(gateway.RelayPort))
             {
-                await gateway.StartAsync(TimeSpan.FromSeconds(60));
-                using var talker = await SmtpTalker.GreetAsync(gateway.RelayPort);
                 var text = Mails.Text(Mails.NewId(), "alice@example.org", "someone@outside.example");
-                Assert.StartsWith(
-                    "250 2.0.0",
-                    await talker.DeliverAsync("alice@example.org", "someone@outside.example", Encoding.ASCII.GetBytes(text)),
-                    StringComparison.Ordinal);
-                AssertOrder(await File.ReadAllLinesAsync(trace, TestContext.Current.CancellationToken), gateway.SpoolFolder);
+                var reply = await talker.DeliverAsync("alice@example.org", "someone@outside.example", Encoding.ASCII.GetBytes(text));
+                Assert.StartsWith("250 2.0.0 Queued as ", reply, StringComparison.Ordinal);
+                id = reply.Split(' ')[^1];
             }
+            ProcessSignal.Terminate(strace);
+            await strace.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         }
-        finally
-        {
-            File.Delete(trace);
-        }
+        AssertOrder(await File.ReadAllLinesAsync(trace, TestContext.Current.CancellationToken), id, gateway.SpoolFolder);
     }
 
-    private static void AssertOrder(string[] lines, string spool)
+    /// <summary>Returns once strace watches all threads of the process.</summary>
+    private static async Task<Process> AttachAsync(int id, string trace, CancellationToken cancellationToken)
+    {
+        var strace = Process.Start(new ProcessStartInfo("strace",
+        [
+            "-f", "-y", "-tt", "-s", "64", "-o", trace, "-p", id.ToString(CultureInfo.InvariantCulture),
+            "-e", "trace=openat,rename,renameat,renameat2,fsync,fdatasync,sendto,sendmsg,write,writev,pwrite64,pwritev",
+        ])
+        {
+            RedirectStandardError = true,
+        })!;
+        var said = await strace.StandardError.ReadLineAsync(cancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20), cancellationToken);
+        if (said?.Contains("attached", StringComparison.Ordinal) != true)
+            throw new InvalidOperationException($"strace says: {said}{await strace.StandardError.ReadToEndAsync(cancellationToken)}");
+        return strace;
+    }
+
+    /// <summary>The item's file: written, flushed, given its final name; the directory of that name flushed; only then the answer.</summary>
+    private static void AssertOrder(string[] lines, string id, string spool)
     {
         var data = Find(lines, 0, l => l.Contains("\"354 ", StringComparison.Ordinal));
-        var answer = Find(lines, data, l => l.Contains("\"250 2.0.0 Queued", StringComparison.Ordinal));
-        // Only flushes that have ended before the answer began count: strace writes a call that others interrupt in two lines.
-        var flushed = FinishedFlushes(lines[data..answer]).ToList();
-        var files = flushed.Where(f => f.StartsWith(spool, StringComparison.Ordinal) && !Directory.Exists(f)).ToList();
-        var folders = flushed.Where(f => f.StartsWith(spool, StringComparison.Ordinal) && Directory.Exists(f)).ToList();
-        var shown = string.Join('\n', lines[data..(answer + 1)]);
-        Assert.True(files.Count > 0, "No file of the spool was flushed before the answer:\n" + shown);
-        Assert.True(folders.Count > 0, "No directory of the spool was flushed before the answer:\n" + shown);
+        var answer = Find(lines, data, l => l.Contains($"\"250 2.0.0 Queued as {id}", StringComparison.Ordinal));
+        var shown = string.Join('\n', lines[data..(answer + 1)].Where(l => l.Contains(spool, StringComparison.Ordinal)));
+        var flushes = FinishedFlushes(lines).ToList();
+        var written = Array.FindLastIndex(lines, answer, l => WritesTo().IsMatch(l) && l.Contains(id, StringComparison.Ordinal));
+        var flushed = flushes.Where(f => f.Path.Contains(id, StringComparison.Ordinal)).Select(f => f.Line).DefaultIfEmpty(-1).First();
+        var named = Array.FindIndex(lines, l => l.Contains(" rename", StringComparison.Ordinal) && l.Contains(id, StringComparison.Ordinal));
+        var name = Quoted().Matches(lines[named < 0 ? answer : named]).Last().Groups[1].Value;
+        var folder = flushes.Where(f => f.Path == Path.GetDirectoryName(name) && f.Line > named).Select(f => f.Line).DefaultIfEmpty(-1).First();
+        Assert.True(
+            data < written && written < flushed && flushed < named && named < folder && folder < answer,
+            $"354 at {data}, written {written}, flushed {flushed}, named {named}, folder flushed {folder}, 250 at {answer}:\n{shown}");
+        Assert.StartsWith(spool, name, StringComparison.Ordinal);
     }
 
     private static int Find(string[] lines, int from, Predicate<string> condition)
@@ -58,29 +77,39 @@ public sealed partial class DurabilityTests
         return found;
     }
 
-    /// <summary>The paths of fsync and fdatasync calls that returned 0, in the order of their ends.</summary>
-    private static IEnumerable<string> FinishedFlushes(string[] lines)
+    /// <summary>
+    /// The paths of fsync and fdatasync calls that returned 0, with the lines of their ends: strace writes a call in two lines where another
+    /// thread's comes in between.
+    /// </summary>
+    private static IEnumerable<(int Line, string Path)> FinishedFlushes(string[] lines)
     {
         var pending = new Dictionary<string, string>();
-        foreach (var line in lines)
+        for (var i = 0; i < lines.Length; i++)
         {
+            var line = lines[i];
             if (Flush().Match(line) is { Success: true } flush)
             {
                 if (line.Contains("unfinished", StringComparison.Ordinal))
                     pending[flush.Groups[1].Value] = flush.Groups[2].Value;
                 else if (line.EndsWith("= 0", StringComparison.Ordinal))
-                    yield return flush.Groups[2].Value;
+                    yield return (i, flush.Groups[2].Value);
             }
             else if (Resumed().Match(line) is { Success: true } resumed && pending.Remove(resumed.Groups[1].Value, out var path)
                 && line.EndsWith("= 0", StringComparison.Ordinal))
             {
-                yield return path;
+                yield return (i, path);
             }
         }
     }
 
     [GeneratedRegex(@"^(\d+) +\S+ f(?:data)?sync\(\d+<([^>]*)>")]
     private static partial Regex Flush();
+
+    [GeneratedRegex(@"^\d+ +\S+ (?:write|writev|pwrite64|pwritev)\(")]
+    private static partial Regex WritesTo();
+
+    [GeneratedRegex("\"([^\"]*)\"")]
+    private static partial Regex Quoted();
 
     [GeneratedRegex(@"^(\d+) +\S+ <\.\.\. f(?:data)?sync resumed>")]
     private static partial Regex Resumed();

@@ -20,6 +20,9 @@ public sealed class GatewayFixture : IAsyncLifetime
 
     internal SmtpSink Sink { get; } = new(new SmtpSinkOptions { Keep = true, Keywords = ["PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING"] });
 
+    /// <summary>Knows no CHUNKING: mail must come by DATA.</summary>
+    internal SmtpSink DataSink { get; } = new(new SmtpSinkOptions { Keep = true });
+
     internal Partner Partner { get; } = new(PartnerAddress, "partner@sink.partner.example");
 
     internal CardHolder Alice { get; private set; } = null!;
@@ -29,7 +32,7 @@ public sealed class GatewayFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Postfix = await PrivatePostfix.StartAsync(new PostfixOptions());
-        Gateway = new GatewayProcess(new GatewaySetup { NextHopPort = Postfix.Port, SinkPort = Sink.Port });
+        Gateway = new GatewayProcess(new GatewaySetup { NextHopPort = Postfix.Port, SinkPort = Sink.Port, DataSinkPort = DataSink.Port });
         Partner.TellAuthority(Gateway);
         Partner.TellCertificate(Gateway);
         await Gateway.StartAsync();
@@ -45,6 +48,7 @@ public sealed class GatewayFixture : IAsyncLifetime
         if (Postfix is not null)
             await Postfix.DisposeAsync();
         await Sink.DisposeAsync();
+        await DataSink.DisposeAsync();
         Partner.Dispose();
     }
 
@@ -75,14 +79,14 @@ public sealed class GatewayFixture : IAsyncLifetime
         throw new TimeoutException($"Nothing with '{text}' was delivered in time. The gateway said:\n{string.Join('\n', Gateway.Child.Log.TakeLast(30))}");
     }
 
-    /// <summary>Waits for a mail in the sink that holds the text.</summary>
+    /// <summary>Waits for a mail in one of the sinks that holds the text.</summary>
     internal async Task<SinkMessage> SunkAsync(string text)
     {
         var until = DateTime.UtcNow.AddSeconds(30);
         var octets = Encoding.Latin1.GetBytes(text);
         while (DateTime.UtcNow < until)
         {
-            if (Sink.Messages.FirstOrDefault(m => m.Content.AsSpan().IndexOf(octets) >= 0) is { } found)
+            if (Sink.Messages.Concat(DataSink.Messages).FirstOrDefault(m => m.Content.AsSpan().IndexOf(octets) >= 0) is { } found)
                 return found;
             await Task.Delay(50);
         }

@@ -13,15 +13,13 @@ internal sealed class GatewayProcess : IAsyncDisposable
     private readonly TempDirectory _directory = new();
     private readonly ChildServer _child;
 
-    /// <param name="wrapper">A program with arguments that runs the gateway (strace …).</param>
-    public GatewayProcess(GatewaySetup setup, params string[] wrapper)
+    public GatewayProcess(GatewaySetup setup)
     {
         RelayPort = Loopback.FreePort();
         SubmissionPort = Loopback.FreePort();
         Directory.CreateDirectory(State);
         File.WriteAllText(ConfigurationFile, setup.Yaml(RelayPort, SubmissionPort));
-        string[] command = [.. wrapper, Programs.Gateway, "run", "--config", ConfigurationFile, "--state", State];
-        _child = new ChildServer(command[0], command[1..], SubmissionPort);
+        _child = new ChildServer(Programs.Gateway, ["run", "--config", ConfigurationFile, "--state", State], SubmissionPort);
     }
 
     /// <summary>Without AUTH, for the relay network.</summary>

@@ -23,6 +23,9 @@ internal sealed record GatewaySetup
     /// <summary>Where mail to sink.example and to sink.partner.example goes; null: nowhere else.</summary>
     public int? SinkPort { get; init; }
 
+    /// <summary>Where mail to data.example goes; null: nowhere else.</summary>
+    public int? DataSinkPort { get; init; }
+
     /// <summary>Who may relay without authentication.</summary>
     public string RelayNetwork { get; init; } = "127.0.0.1/32";
 
@@ -58,7 +61,8 @@ internal sealed record GatewaySetup
               default:
                 smtp: 127.0.0.1:{NextHopPort}
                 tls: never
-            {(SinkPort is { } port ? $"  sink:\n    smtp: 127.0.0.1:{port}\n    tls: never" : "")}
+            {Hop("sink", SinkPort)}
+            {Hop("data-sink", DataSinkPort)}
             default-next-hop: default
             kdc:
               realm: example.org
@@ -77,9 +81,15 @@ internal sealed record GatewaySetup
             default: normal
 
             """);
+        if ((SinkPort ?? DataSinkPort) is not null)
+            text.Append("routes:\n");
         if (SinkPort is not null)
-            text.Append("routes:\n  - recipients: [sink.example, sink.partner.example]\n    next-hop: sink\n");
+            text.Append("  - recipients: [sink.example, sink.partner.example]\n    next-hop: sink\n");
+        if (DataSinkPort is not null)
+            text.Append("  - recipients: [data.example]\n    next-hop: data-sink\n");
         text.Append(More);
         return text.ToString().ReplaceLineEndings("\n");
     }
+
+    private static string Hop(string name, int? port) => port is null ? "" : $"  {name}:\n    smtp: 127.0.0.1:{port}\n    tls: never";
 }
