@@ -28,7 +28,10 @@ public sealed class AddressPattern
             _ when text.StartsWith("*.", StringComparison.Ordinal) =>
                 DomainName.TryParse(text[2..], out var parent) ? new AddressPattern(text, parent: parent) : null,
             _ when text.Contains('@', StringComparison.Ordinal) =>
-                MailAddress.TryParse(text, out var address) ? new AddressPattern(text, address: address) : null,
+                // '*@example.org' is a mailbox by the letter of RFC 5321, and never what its writer means: the domain alone says that.
+                !text.Contains('*', StringComparison.Ordinal) && MailAddress.TryParse(text, out var address)
+                    ? new AddressPattern(text, address: address)
+                    : null,
             _ => DomainName.TryParse(text, out var domain) ? new AddressPattern(text, domain: domain) : null,
         };
         return pattern is not null;
