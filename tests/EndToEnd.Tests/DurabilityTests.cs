@@ -59,7 +59,7 @@ public sealed partial class DurabilityTests
         var answer = Find(lines, data, l => l.Contains($"\"250 2.0.0 Queued as {id}", StringComparison.Ordinal));
         var shown = string.Join('\n', lines[data..(answer + 1)].Where(l => l.Contains(spool, StringComparison.Ordinal)));
         var flushes = FinishedFlushes(lines).ToList();
-        var written = Array.FindLastIndex(lines, answer, l => WritesTo().IsMatch(l) && l.Contains(id, StringComparison.Ordinal));
+        var written = Array.FindLastIndex(lines, answer, l => WritesTo().IsMatch(l) && l.Contains($"{id}.tmp>", StringComparison.Ordinal));
         var flushed = flushes.Where(f => f.Path.Contains(id, StringComparison.Ordinal)).Select(f => f.Line).DefaultIfEmpty(-1).First();
         var named = Array.FindIndex(lines, l => l.Contains(" rename", StringComparison.Ordinal) && l.Contains(id, StringComparison.Ordinal));
         var name = Quoted().Matches(lines[named < 0 ? answer : named]).Last().Groups[1].Value;

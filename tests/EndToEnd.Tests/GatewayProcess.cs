@@ -15,7 +15,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public GatewayProcess(GatewaySetup setup)
     {
-        RelayPort = Loopback.FreePort();
+        RelayPort = setup.RelayPort ?? Loopback.FreePort();
         SubmissionPort = Loopback.FreePort();
         Directory.CreateDirectory(State);
         File.WriteAllText(ConfigurationFile, setup.Yaml(RelayPort, SubmissionPort));

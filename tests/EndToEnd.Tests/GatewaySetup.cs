@@ -23,6 +23,9 @@ internal sealed record GatewaySetup
     /// <summary>Where mail to sink.example and to sink.partner.example goes; null: nowhere else.</summary>
     public int? SinkPort { get; init; }
 
+    /// <summary>Null: a free one.</summary>
+    public int? RelayPort { get; init; }
+
     /// <summary>Where mail to data.example goes; null: nowhere else.</summary>
     public int? DataSinkPort { get; init; }
 
