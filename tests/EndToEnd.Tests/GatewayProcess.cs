@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text;
 using GatewaySecure.TestKit;
 
 namespace GatewaySecure.EndToEnd.Tests;
@@ -83,7 +84,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
             }
             yield return (file, content);
         }
-        yield return ("the log", System.Text.Encoding.UTF8.GetBytes(LogText));
+        yield return ("the log", Encoding.UTF8.GetBytes(LogText));
     }
 
     public async ValueTask DisposeAsync()
