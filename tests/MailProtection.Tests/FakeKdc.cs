@@ -76,9 +76,12 @@ internal sealed class FakeKdc : ITicketSource
 internal sealed record Principal(PrincipalId Id, int Kvno, IMasterKey Key);
 
 /// <summary>K_X in memory.</summary>
-internal sealed class SoftwareKey : IMasterKey
+internal sealed class SoftwareKey(byte[]? key = null) : IMasterKey
 {
-    private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
+    private readonly byte[] _key = key ?? RandomNumberGenerator.GetBytes(32);
+
+    /// <summary>For programs of others, which take it on their command line.</summary>
+    public string Hex => Convert.ToHexString(_key);
 
     public int Uses { get; private set; }
 

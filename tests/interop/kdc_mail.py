@@ -55,6 +55,10 @@ class Element:
             found.append(element)
         return found
 
+    def der(self):
+        """The same value, encoded anew by DER."""
+        return tlv(self.tag, *(c.der() for c in self.children())) if self.tag & 0x20 else tlv(self.tag, self.content)
+
     def octets(self):
         """An OCTET STRING's value, put together where it is constructed (X.690 8.7)."""
         return b"".join(c.octets() for c in self.children()) if self.tag & 0x20 else self.content
@@ -114,7 +118,7 @@ class Context:
     def __init__(self, der):
         top, end = parse(der, 0)
         fields = top.children()
-        if top.tag != 0x30 or end != len(der) or len(fields) != 12:
+        if top.tag != 0x30 or end != len(der) or len(fields) != 12 or top.der() != der:
             raise Refused("the context is not a TicketContext")
         tags = [0x02, 0x0C, 0x30, 0x30, 0x02, 0x18, 0x18, 0x04, 0x0A, 0x06, 0x06, 0x04]
         if [f.tag for f in fields] != tags or fields[0].content != b"\x01":
@@ -142,9 +146,15 @@ def key_encryption_key(master_key, label, der):
 # --- Opening ------------------------------------------------------------------------------------------------------------
 
 def protected_part(message):
-    for part in message.walk():
-        if not part.is_multipart() and part.get_content_type() == MEDIA_TYPE:
+    parts = [part for part in message.walk() if not part.is_multipart()]
+    for part in parts:
+        if part.get_content_type() == MEDIA_TYPE:
             return part.get_payload(decode=True)
+    # A server may have changed the type: then the content tells.
+    for part in parts:
+        payload = part.get_payload(decode=True) or b""
+        if payload[:1] == b"\x30" and ID_AUTH_ENVELOPED in payload[:32]:
+            return payload
     raise Refused("no part of this mail is KDC mail")
 
 
@@ -175,13 +185,14 @@ def open_mail(raw, master_key, principal, realm, kvno):
         attribute, value = other.children()
         if version.content != b"\x04" or attribute.whole != ID_TICKET_CONTEXT or algorithm.whole != sequence(ID_AES256_WRAP):
             continue
-        context = Context(value.whole)
-        if context.realm == realm and context.recipient[0] == principal:
+        try:
+            context = Context(value.whole)
+        except Refused:
+            continue
+        if context.realm == realm and context.recipient[0] == principal and context.ticket_id == identifier.content:
             break
     else:
         raise Refused("no ticket in it is for this principal")
-    if context.ticket_id != identifier.content:
-        raise Refused("the ticket's id is not its context's")
     if context.kvno != kvno:
         raise Refused(f"the ticket is for key version {context.kvno}: exchange it first")
     try:
