@@ -13,7 +13,7 @@ GatewaySecure: a mail gateway that protects by domain rules, with S/MIME or with
   ./gs test [NAME-FILTER]                every test, or those of projects whose name holds NAME-FILTER
   ./gs bench [NAME] [--quick] [--json F] measures against the named rival (relay, smime)
 
-  ./gs gateway ARGS…                     the gateway's tool: policy, queue, user, kdc
+  ./gs gateway ARGS…                     the gateway's tool: policy, queue, audit, user, smime
   ./gs cardmail ARGS…                    opens protected mail with a card
   ./gs cardstation ARGS…                 issues cards
 
@@ -129,7 +129,7 @@ bench) run_bench "$@" ;;
 gateway) tool Gateway gateway "$@" ;;
 cardmail) tool CardClient cardmail "$@" ;;
 cardstation) tool CardEnrollment cardstation "$@" ;;
-kdc) say "The KDC runs inside the gateway in this release: see './gs gateway kdc --help'."; exit 2 ;;
+kdc) say "The KDC runs inside the gateway in this release; its cards are issued by './gs cardstation', its audit read by './gs gateway audit'."; exit 2 ;;
 '' | -h | --help | help) usage ;;
 *)
     say "Unknown command '$command'."

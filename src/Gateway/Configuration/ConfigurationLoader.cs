@@ -37,6 +37,10 @@ internal sealed class ConfigurationLoader
         {
             loader._problems.Add(e.Start, "", $"is not YAML: {e.Message}");
         }
+        catch (FileNotFoundException)
+        {
+            loader._problems.Add(Mark.Empty, "", "is not there; copy config/gateway.sample.yaml and change it, or name another file");
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             loader._problems.Add(Mark.Empty, "", $"can't be read: {e.Message}");

@@ -28,7 +28,7 @@ public sealed class ConfigurationLoaderTests
     public void A_missing_file_is_a_plain_problem()
     {
         var result = ConfigurationLoader.Load(Path.Combine(Cases, "nobody.yaml"));
-        Assert.Contains("can't be read", Assert.Single(result.Problems).Message, StringComparison.Ordinal);
+        Assert.Contains("is not there; copy", Assert.Single(result.Problems).Message, StringComparison.Ordinal);
         Assert.Null(result.Configuration);
     }
 
