@@ -19,7 +19,7 @@ public abstract record Condition
 
     public sealed record DirectionIs(ImmutableArray<Direction> AnyOf) : Condition
     {
-        internal override string Canonical => $"direction={string.Join(',', AnyOf)}";
+        internal override string Canonical => "direction" + Policies.Canonical.Of(AnyOf.Select(d => d.ToString()));
 
         internal override (bool Holds, string Why) Judge(MailFacts facts) =>
             AnyOf.Contains(facts.Direction)
@@ -31,7 +31,7 @@ public abstract record Condition
 
     public sealed record SenderIs(ImmutableArray<AddressPattern> AnyOf) : Condition
     {
-        internal override string Canonical => $"sender={string.Join(',', AnyOf)}";
+        internal override string Canonical => "sender" + Policies.Canonical.Of(AnyOf.Select(p => p.ToString()));
 
         internal override (bool Holds, string Why) Judge(MailFacts facts)
         {
@@ -44,7 +44,7 @@ public abstract record Condition
 
     public sealed record RecipientIs(ImmutableArray<AddressPattern> AnyOf) : Condition
     {
-        internal override string Canonical => $"recipient={string.Join(',', AnyOf)}";
+        internal override string Canonical => "recipient" + Policies.Canonical.Of(AnyOf.Select(p => p.ToString()));
 
         internal override (bool Holds, string Why) Judge(MailFacts facts) =>
             AnyOf.FirstOrDefault(p => p.Matches(facts.Recipient)) is { } pattern
@@ -57,7 +57,7 @@ public abstract record Condition
     {
         public override bool NeedsContent => true;
 
-        internal override string Canonical => $"header:{Name.ToLowerInvariant()}={string.Join(',', AnyOf)}";
+        internal override string Canonical => "header" + Policies.Canonical.Of([Name.ToLowerInvariant(), .. AnyOf.Select(p => p.ToString())]);
 
         internal override (bool Holds, string Why) Judge(MailFacts facts)
         {

@@ -10,8 +10,7 @@ public sealed record DomainRule(string Name, ImmutableArray<Condition> Condition
 {
     public bool NeedsContent => Conditions.Any(c => c.NeedsContent);
 
-    internal string Canonical =>
-        $"{Name}\n{string.Join('\n', Conditions.Select(c => c.Canonical))}\n{Outcome.Canonical}";
+    internal string Canonical => Policies.Canonical.Of([Name, .. Conditions.Select(c => c.Canonical), Outcome.Canonical]);
 }
 
 /// <summary>What a rule wants.</summary>
@@ -22,12 +21,17 @@ public sealed record RuleOutcome(DecisionAction Action, ImmutableArray<Protectio
 
     internal string Canonical => $"{Action} {string.Join(',', Methods)} {WhenUnavailable}";
 
-    /// <summary>How much it protects at the least: the weakest method it may end with; holding and refusing let nothing out at all.</summary>
-    internal int Strength => Action switch
+    /// <summary>
+    /// It protects no less than the other: neither in what it may end with nor in the best it tries. Holding lets nothing out, refusing
+    /// not even in.
+    /// </summary>
+    internal bool IsAtLeast(RuleOutcome other) => Strength.Weakest >= other.Strength.Weakest && Strength.Best >= other.Strength.Best;
+
+    private (int Weakest, int Best) Strength => Action switch
     {
-        DecisionAction.Reject => 4,
-        DecisionAction.Hold => 3,
-        _ => (int)Methods.Min(),
+        DecisionAction.Reject => (4, 4),
+        DecisionAction.Hold => (3, 3),
+        _ => ((int)Methods.DefaultIfEmpty().Min(), (int)Methods.DefaultIfEmpty().Max()),
     };
 }
 

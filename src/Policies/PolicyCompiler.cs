@@ -40,7 +40,7 @@ public static class PolicyCompiler
         // A content rule can be overruled by what the envelope demands, so it shadows nothing for certain.
         if (set.Rules.Take(index).FirstOrDefault(r => !r.NeedsContent && Shadows(r, rule)) is { } earlier)
             findings.Add(new(key, $"'{rule.Name}' is never reached: '{earlier.Name}' matches all of its mail before", IsError: false));
-        if (rule.NeedsContent && set.Rules.Skip(index + 1).FirstOrDefault(r => !r.NeedsContent && r.Outcome.Strength > rule.Outcome.Strength) is { } stricter)
+        if (rule.NeedsContent && set.Rules.Skip(index + 1).FirstOrDefault(r => !r.NeedsContent && !rule.Outcome.IsAtLeast(r.Outcome)) is { } stricter)
         {
             findings.Add(new(
                 key,

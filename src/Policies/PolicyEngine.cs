@@ -60,7 +60,7 @@ public static class PolicyEngine
             {
                 if (!floorKnown)
                     (floor, floorKnown) = (Floor(snapshot, facts).Rule, true);
-                if (rule.Outcome.Strength < OutcomeOf(snapshot, floor).Strength)
+                if (!rule.Outcome.IsAtLeast(OutcomeOf(snapshot, floor)))
                     (holds, why) = (false, $"matches ({why}), but would lower what {Shown(floor)} demands");
             }
             notes?.Add(new RuleNote(rule.Name, holds ? RuleFinding.Won : RuleFinding.NotMatched, why));

@@ -14,11 +14,8 @@ public sealed class PolicySnapshot
         OwnDomains = set.OwnDomains.ToFrozenSet();
         Rules = set.Rules;
         Default = set.Default;
-        var canonical = string.Join(
-            "\n\n",
-            set.OwnDomains.Select(d => d.Ascii).Order(StringComparer.Ordinal)
-                .Concat(set.Rules.Select(r => r.Canonical))
-                .Append(set.Default.Canonical));
+        var domains = Canonical.Of(set.OwnDomains.Select(d => d.Ascii).Order(StringComparer.Ordinal));
+        var canonical = Canonical.Of([domains, .. set.Rules.Select(r => r.Canonical), set.Default.Canonical]);
         Version = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical)))[..12];
     }
 

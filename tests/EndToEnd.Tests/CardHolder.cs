@@ -1,3 +1,4 @@
+using System.Text;
 using GatewaySecure.TestKit;
 
 namespace GatewaySecure.EndToEnd.Tests;
@@ -32,5 +33,5 @@ internal sealed class CardHolder
         Tool.RunAsync(
             Programs.CardMail,
             ["open", mailFile, "--virtual-card", card, "--pin-stdin", "--json", "--out", output],
-            System.Text.Encoding.ASCII.GetBytes(pin + "\n"));
+            Encoding.ASCII.GetBytes(pin + "\n"));
 }

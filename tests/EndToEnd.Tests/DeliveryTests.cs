@@ -33,6 +33,46 @@ public sealed class DeliveryTests(GatewayFixture fixture)
     }
 
     [Fact]
+    public async Task A_blind_recipient_gets_his_own_copy_and_shows_in_no_other()
+    {
+        var dave = await CardHolder.IssueAsync(fixture.Gateway, "dave@example.org");
+        var id = Mails.NewId();
+        var text = Mails.Text(id, "alice@example.org", "bob@example.org");
+        (await fixture.SwaksAsync("bob@example.org,dave@example.org", text)).Checked();
+        var until = DateTime.UtcNow.AddSeconds(20);
+        while (fixture.Delivered(id).Count() < 2 && DateTime.UtcNow < until)
+            await Task.Delay(100, Cancel);
+        var files = fixture.Delivered(id).ToDictionary(f => File.ReadLines(f).First(l => l.StartsWith("X-Original-To: ", StringComparison.Ordinal))[15..]);
+        Assert.Equal(2, files.Count);
+        var forBob = await File.ReadAllBytesAsync(files["bob@example.org"], Cancel);
+        var body = Encoding.ASCII.GetString(forBob).Split("\n\n", 2)[1].ReplaceLineEndings("");
+        Assert.DoesNotContain("dave@", Encoding.Latin1.GetString(forBob), StringComparison.Ordinal);
+        Assert.DoesNotContain("dave@", Encoding.Latin1.GetString(Convert.FromBase64String(body)), StringComparison.Ordinal);
+        Assert.Contains("bob@", Encoding.Latin1.GetString(Convert.FromBase64String(body)), StringComparison.Ordinal);
+        foreach (var (holder, address) in new[] { (fixture.Bob, "bob@example.org"), (dave, "dave@example.org") })
+        {
+            var opened = await holder.OpenAsync(files[address], fixture.Gateway[$"blind-{address}.eml"]);
+            Assert.True(opened.ExitCode == 0, opened.All);
+        }
+    }
+
+    [Fact]
+    public async Task A_From_that_is_not_the_authenticated_sender_never_becomes_his_kdc_mail()
+    {
+        var id = Mails.NewId();
+        // Alice proves that she is Alice, and writes as somebody else.
+        (await fixture.SwaksAsync("bob@example.org", Mails.Text(id, "boss@example.org", "bob@example.org"))).Checked();
+        // All that goes out is the report to her, and even that does not tell the subject of what was to be protected.
+        var report = await File.ReadAllTextAsync(await fixture.DeliveredAsync(id), Cancel);
+        Assert.Single(fixture.Delivered(id));
+        Assert.Contains("X-Original-To: alice@example.org", report, StringComparison.Ordinal);
+        Assert.Contains("multipart/report", report, StringComparison.Ordinal);
+        Assert.DoesNotContain(Mails.Subject, report, StringComparison.Ordinal);
+        Assert.Contains((await fixture.Gateway.QueueAsync()).EnumerateArray(), line =>
+            line.GetProperty("state").GetString() == "held" && line.GetProperty("reason").GetString()!.Contains("boss@example.org", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_next_hop_that_is_away_is_tried_again_and_one_that_says_no_makes_a_report()
     {
         var port = Loopback.FreePort();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using GatewaySecure.TestKit;
 
@@ -83,7 +84,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
             }
             yield return (file, content);
         }
-        yield return ("the log", System.Text.Encoding.UTF8.GetBytes(LogText));
+        yield return ("the log", Encoding.UTF8.GetBytes(LogText));
     }
 
     public async ValueTask DisposeAsync()

@@ -1,3 +1,4 @@
+using System.Text;
 using GatewaySecure.TestKit;
 
 namespace GatewaySecure.EndToEnd.Tests;
@@ -19,7 +20,7 @@ public sealed class HeldMailTests
         using (var talker = await SmtpTalker.GreetAsync(gateway.RelayPort))
         {
             var reply = await talker.DeliverAsync(
-                "alice@example.org", Recipient, System.Text.Encoding.ASCII.GetBytes(Mails.Text(id, "alice@example.org", Recipient)));
+                "alice@example.org", Recipient, Encoding.ASCII.GetBytes(Mails.Text(id, "alice@example.org", Recipient)));
             Assert.StartsWith("250 2.0.0", reply, StringComparison.Ordinal);
         }
 
@@ -35,7 +36,7 @@ public sealed class HeldMailTests
         var report = Assert.Single(sink.Messages);
         Assert.Equal("", report.From);
         Assert.Equal(["alice@example.org"], report.Recipients);
-        var text = System.Text.Encoding.UTF8.GetString(report.Content);
+        var text = Encoding.UTF8.GetString(report.Content);
         Assert.Contains("multipart/report", text, StringComparison.Ordinal);
         Assert.Contains("Action: delayed", text, StringComparison.Ordinal);
         Assert.Contains(Recipient, text, StringComparison.Ordinal);

@@ -9,6 +9,9 @@ internal static partial class Mails
     /// <summary>In bodies only: header fields of S/MIME mail stay in clear.</summary>
     public const string Secret = "ZebraQuartz81726NeverInClear";
 
+    /// <summary>Nobody's business but the reader's in KDC mail, and never a log's.</summary>
+    public const string Subject = "Wolfram harvest";
+
     public static string NewId() => $"{Guid.NewGuid():N}@example.org";
 
     /// <summary>With CRLF line ends.</summary>
@@ -16,7 +19,7 @@ internal static partial class Mails
         $"""
         From: {from}
         To: {to}
-        Subject: A test
+        Subject: {Subject}
         Date: {DateTimeOffset.UtcNow:r}
         Message-ID: <{id}>
         MIME-Version: 1.0

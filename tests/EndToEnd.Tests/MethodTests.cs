@@ -43,6 +43,7 @@ public sealed class MethodTests(GatewayFixture fixture)
         (await fixture.SwaksAsync("bob@example.org", text)).Checked();
         var file = await fixture.DeliveredAsync(id);
         AssertToldNobody(await File.ReadAllBytesAsync(file, Cancel));
+        Assert.DoesNotContain(Mails.Subject, await File.ReadAllTextAsync(file, Cancel), StringComparison.Ordinal);
 
         var clear = _gateway["kdc-clear.eml"];
         var wrong = await fixture.Bob.OpenAsync(file, clear, "999999");
@@ -60,7 +61,7 @@ public sealed class MethodTests(GatewayFixture fixture)
         Assert.Equal("alice@example.org", said.GetProperty("sender").GetString());
         var inner = (await File.ReadAllTextAsync(clear, Cancel)).ReplaceLineEndings("\n");
         Assert.EndsWith(text.ReplaceLineEndings("\n")[text.ReplaceLineEndings("\n").IndexOf("\n\n", StringComparison.Ordinal)..], inner, StringComparison.Ordinal);
-        Assert.Contains("Subject: A test\n", inner, StringComparison.Ordinal);
+        Assert.Contains($"Subject: {Mails.Subject}\n", inner, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -122,6 +123,9 @@ public sealed class MethodTests(GatewayFixture fixture)
     {
         Assert.False(Mails.TellsSecret(onTheWire), "The delivered mail tells the secret.");
         foreach (var (name, content) in _gateway.Traces())
+        {
             Assert.False(Mails.TellsSecret(content), $"{name} tells the secret.");
+            Assert.False(content.AsSpan().IndexOf(Encoding.ASCII.GetBytes(Mails.Subject)) >= 0, $"{name} tells the subject.");
+        }
     }
 }

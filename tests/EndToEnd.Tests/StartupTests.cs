@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using GatewaySecure.TestKit;
@@ -49,10 +50,10 @@ public sealed class StartupTests : IDisposable
     [Fact]
     public async Task A_port_in_use_is_a_plain_error_and_nothing_stays_started()
     {
-        using var other = new TcpListener(System.Net.IPAddress.Loopback, 0);
+        using var other = new TcpListener(IPAddress.Loopback, 0);
         other.Start();
         var relay = Loopback.FreePort();
-        var taken = ((System.Net.IPEndPoint)other.LocalEndpoint).Port;
+        var taken = ((IPEndPoint)other.LocalEndpoint).Port;
         var result = await RunAsync(new GatewaySetup { NextHopPort = Loopback.FreePort() }.Yaml(relay, taken));
         Assert.True(result.ExitCode is 1 or 2, $"exit status {result.ExitCode}: {result.All}");
         Assert.Contains($"127.0.0.1:{taken}", result.All, StringComparison.Ordinal);
@@ -122,6 +123,6 @@ public sealed class StartupTests : IDisposable
     private static void AssertNobodyListens(int port)
     {
         using var client = new TcpClient();
-        Assert.Throws<SocketException>(() => client.Connect(System.Net.IPAddress.Loopback, port));
+        Assert.Throws<SocketException>(() => client.Connect(IPAddress.Loopback, port));
     }
 }

@@ -101,6 +101,20 @@ public sealed class PolicyEngineTests
     }
 
     [Fact]
+    public void A_trigger_can_not_leave_out_the_better_method_that_is_tried_first()
+    {
+        var either = RuleOutcome.Protect(ProtectionMethod.Kdc, ProtectionMethod.Ca);
+        var policy = Policy(Normal, Rule("smime please", Ca, Subject("[smime]*")), Rule("inside", either, Is(Direction.Internal)));
+        Assert.Equal("inside", PolicyEngine.Decide(policy, Facts("bob@example.org", direction: Direction.Internal, subject: "[smime] x")).Rule);
+    }
+
+    [Fact]
+    public void One_pattern_with_a_comma_is_another_policy_than_two_patterns() =>
+        Assert.NotEqual(
+            Policy(Normal, Rule("a", Ca, Subject("a,b"))).Version,
+            Policy(Normal, Rule("a", Ca, new Condition.HeaderIs("Subject", [Text("a"), Text("b")]))).Version);
+
+    [Fact]
     public void Every_one_of_repeated_fields_is_seen()
     {
         var policy = Policy(Normal, Rule("on request", Ca, Subject("secret")));
@@ -180,7 +194,8 @@ public sealed class PolicyEngineTests
             }
 
             var envelopeOnly = Policy(policy.Default, [.. rules.Where(r => !r.NeedsContent)]);
-            Assert.True(Strength(decision) >= Strength(PolicyEngine.Decide(envelopeOnly, facts)));
+            var floor = PolicyEngine.Decide(envelopeOnly, facts);
+            Assert.True(Weakest(decision) >= Weakest(floor) && Best(decision) >= Best(floor));
         }
 
         T Pick<T>(T[] values) => values[random.Next(values.Length)];
@@ -188,7 +203,18 @@ public sealed class PolicyEngineTests
 
     private static string Shape(Decision d) => $"{d.Rule} {d.Action} {string.Join(',', d.Methods)} {d.WhenUnavailable} {d.Reason}";
 
-    private static int Strength(Decision d) => new RuleOutcome(d.Action, d.Methods).Strength;
+    private static int Weakest(Decision d) => d.Action == DecisionAction.Protect ? d.Methods.Min(Rank) : Rank(d.Action);
+
+    private static int Best(Decision d) => d.Action == DecisionAction.Protect ? d.Methods.Max(Rank) : Rank(d.Action);
+
+    private static int Rank(DecisionAction action) => action == DecisionAction.Hold ? 3 : 4;
+
+    private static int Rank(ProtectionMethod method) => method switch
+    {
+        ProtectionMethod.Normal => 0,
+        ProtectionMethod.Ca => 1,
+        _ => 2,
+    };
 
     private static PolicySnapshot Policy(RuleOutcome otherwise, params DomainRule[] rules) =>
         PolicyCompiler.Compile(new PolicySet([Ours], [.. rules], otherwise)).Snapshot!;
@@ -201,8 +227,9 @@ public sealed class PolicyEngineTests
 
     private static Condition.SenderIs Sender(params string[] patterns) => new([.. patterns.Select(Pattern)]);
 
-    private static Condition.HeaderIs Subject(string pattern) =>
-        new("Subject", [TextPattern.TryParse(pattern, out var parsed, out _) ? parsed : throw new FormatException(pattern)]);
+    private static Condition.HeaderIs Subject(string pattern) => new("Subject", [Text(pattern)]);
+
+    private static TextPattern Text(string pattern) => TextPattern.TryParse(pattern, out var parsed, out _) ? parsed : throw new FormatException(pattern);
 
     private static AddressPattern Pattern(string text) => AddressPattern.TryParse(text, out var pattern) ? pattern : throw new FormatException(text);
 

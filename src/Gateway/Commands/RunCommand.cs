@@ -27,11 +27,10 @@ internal static class RunCommand
     {
         if (CommonOptions.Load(configFile) is not { } configuration)
             return ExitCode.Problem;
+        GatewayServer server;
         try
         {
-            await using var server = await GatewayServer.StartAsync(configuration, stateDirectory, logFile: null, cancellationToken);
-            await Task.Delay(Timeout.Infinite, cancellationToken).ContinueWith(_ => { }, TaskScheduler.Default);
-            return ExitCode.Success;
+            server = await GatewayServer.StartAsync(configuration, stateDirectory, logFile: null, cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
@@ -42,5 +41,8 @@ internal static class RunCommand
         {
             return ExitCode.Success;
         }
+        await using (server)
+            await Task.Delay(Timeout.Infinite, cancellationToken).ContinueWith(_ => { }, TaskScheduler.Default);
+        return ExitCode.Success;
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Net.Sockets;
 using GatewaySecure.Addresses;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection.Trust;
@@ -64,7 +65,7 @@ internal sealed class ConfigurationLoader
             OrganisationDomains = domains,
             Listeners = ReadListeners(top),
             Tls = top.Section("tls", ConfigurationKeys.Tls) is { } tls ? new TlsConfiguration(RequiredFile(tls, "certificate"), RequiredFile(tls, "key")) : null,
-            RelayNetworks = top.List<IPNetwork>("relay-networks", ValueParsers.Network, mayBeEmpty: true),
+            RelayNetworks = ReadRelayNetworks(top),
             RelayEvidenceFrom = top.List<IPNetwork>("relay-evidence-from", ValueParsers.Network, mayBeEmpty: true),
             Users = ReadUsers(top),
             NextHops = hops,
@@ -78,6 +79,14 @@ internal sealed class ConfigurationLoader
             Policy = PolicyReader.Read(top, domains, _problems)!,
         };
         return _problems.HasErrors ? null : configuration;
+    }
+
+    private static ImmutableArray<IPNetwork> ReadRelayNetworks(ConfigurationSection top)
+    {
+        var networks = top.List<IPNetwork>("relay-networks", ValueParsers.Network, mayBeEmpty: true);
+        foreach (var wide in networks.Where(n => n.PrefixLength < (n.BaseAddress.AddressFamily == AddressFamily.InterNetwork ? 8 : 16)))
+            top.Warning("relay-networks", $"'{wide}' lets so many use the gateway as a relay that it is hardly meant");
+        return networks;
     }
 
     private static ImmutableArray<ListenerConfiguration> ReadListeners(ConfigurationSection top)
@@ -162,8 +171,27 @@ internal sealed class ConfigurationLoader
             section.Problem(user is null ? "password-file" : "user", "'user' and 'password-file' belong together");
         if (user is not null && tls != TlsPolicy.Required)
             section.Problem("user", "needs 'tls: required': passwords never travel in clear");
-        var password = passwordFile is not null && File.Exists(passwordFile) ? File.ReadLines(passwordFile).FirstOrDefault() : null;
+        var password = passwordFile is null ? null : ReadPassword(section, passwordFile);
         return new SmtpHopConfiguration(host, port, tls, section.Optional<string?>("tls-name", ValueParsers.Text!, null), user, password);
+    }
+
+    private static string? ReadPassword(ConfigurationSection section, string file)
+    {
+        // That it is missing was said before.
+        if (!File.Exists(file))
+            return null;
+        try
+        {
+            var password = File.ReadLines(file).FirstOrDefault();
+            if (string.IsNullOrEmpty(password))
+                section.Problem("password-file", $"{file} holds no password in its first line");
+            return password;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            section.Problem("password-file", $"{file} can't be read: {e.Message}");
+            return null;
+        }
     }
 
     private static ImmutableArray<RouteConfiguration> ReadRoutes(ConfigurationSection top, ImmutableArray<NextHopConfiguration> hops)
@@ -253,8 +281,8 @@ internal sealed class ConfigurationLoader
             Connections = section.Optional("connections", ValueParsers.Number(1, 1_000_000), defaults.Connections),
             ConnectionsPerAddress = section.Optional("connections-per-address", ValueParsers.Number(1, 1_000_000), defaults.ConnectionsPerAddress),
             Errors = section.Optional("errors", ValueParsers.Number(1, 10_000), defaults.Errors),
-            CommandTimeout = section.Optional<TimeSpan>("command-timeout", ValueParsers.Duration, defaults.CommandTimeout),
-            DataTimeout = section.Optional<TimeSpan>("data-timeout", ValueParsers.Duration, defaults.DataTimeout),
+            CommandTimeout = section.Optional<TimeSpan>("command-timeout", ValueParsers.TimeLimit, defaults.CommandTimeout),
+            DataTimeout = section.Optional<TimeSpan>("data-timeout", ValueParsers.TimeLimit, defaults.DataTimeout),
         };
     }
 

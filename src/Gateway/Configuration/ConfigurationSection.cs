@@ -12,12 +12,11 @@ internal sealed class ConfigurationSection
 {
     private readonly ProblemList _problems;
     private readonly YamlMappingNode _node;
-    private readonly string _key;
 
     /// <param name="known">The keys that this section has; <see cref="ConfigurationKeys"/>.</param>
     public ConfigurationSection(ProblemList problems, YamlMappingNode node, string key, IReadOnlyCollection<string> known)
     {
-        (_problems, _node, _key) = (problems, node, key);
+        (_problems, _node, Key) = (problems, node, key);
         foreach (var (name, _) in node.Children)
         {
             var text = (name as YamlScalarNode)?.Value ?? name.ToString();
@@ -26,6 +25,9 @@ internal sealed class ConfigurationSection
         }
     }
 
+    /// <summary>Where in the file, such as <c>rules[2]</c>; empty for the whole.</summary>
+    public string Key { get; }
+
     public bool Has(string name) => Find(name) is not null;
 
     public bool IsMapping(string name) => Find(name) is YamlMappingNode;
@@ -33,9 +35,11 @@ internal sealed class ConfigurationSection
     /// <summary>Where the key stands; the section's own place where it is missing.</summary>
     public Mark MarkOf(string name) => (Find(name) ?? _node).Start;
 
-    public string Path(string name) => _key.Length == 0 ? name : $"{_key}.{name}";
+    public string Path(string name) => Key.Length == 0 ? name : $"{Key}.{name}";
 
     public void Problem(string name, string message) => _problems.Add(MarkOf(name), Path(name), message);
+
+    public void Warning(string name, string message) => _problems.Add(MarkOf(name), Path(name), message, isError: false);
 
     /// <summary>A value that must be there; <c>default</c> and a problem where it is not or is none.</summary>
     public T? Required<T>(string name, ValueParser<T> parser)
@@ -117,6 +121,9 @@ internal sealed class ConfigurationSection
         switch (Find(name))
         {
             case null:
+                return (null, []);
+            case YamlMappingNode { Children.Count: 0 }:
+                Problem(name, "is an empty mapping, and would match everything");
                 return (null, []);
             case YamlMappingNode mapping:
                 var names = mapping.Children.Keys.Select(k => k.ToString()).ToList();

@@ -29,9 +29,7 @@ internal static class PolicyReader
     public static PolicySnapshot? Read(ConfigurationSection top, ImmutableArray<DomainName> ownDomains, ProblemList problems)
     {
         // Rules that can't be read are left out, so that the others are checked all the same.
-        var read = top.Sections("rules", ConfigurationKeys.Rule).ToList()
-            .Select((section, index) => (Section: section, Index: index, Rule: ReadRule(section)))
-            .ToList();
+        var read = top.Sections("rules", ConfigurationKeys.Rule).Select(section => (Section: section, Rule: ReadRule(section))).ToList();
         var rules = read.Where(r => r.Rule is not null).ToList();
         var otherwise = ReadDefault(top);
         if (ownDomains.IsEmpty)
@@ -46,8 +44,9 @@ internal static class PolicyReader
                 problems.Add(top.MarkOf(name), finding.Key, finding.Message, finding.IsError);
                 continue;
             }
-            var (section, at, _) = rules[index];
-            problems.Add(section.MarkOf(name), finding.Key.Replace($"[{index}]", $"[{at}]", StringComparison.Ordinal), finding.Message, finding.IsError);
+            var section = rules[index].Section;
+            var key = finding.Key.Replace($"rules[{index}]", section.Key, StringComparison.Ordinal);
+            problems.Add(section.MarkOf(name), key, finding.Message, finding.IsError);
         }
         return otherwise is null || rules.Count < read.Count ? null : snapshot;
     }

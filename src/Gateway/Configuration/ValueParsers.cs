@@ -69,6 +69,10 @@ internal static class ValueParsers
         return Done(good, "is not a duration such as 30s, 5m, 1h or 5d", out problem);
     }
 
+    /// <summary>A time limit of a session: no more than an hour.</summary>
+    public static bool TimeLimit(string text, out TimeSpan value, [NotNullWhen(false)] out string? problem) =>
+        Duration(text, out value, out problem) && Done(value <= TimeSpan.FromHours(1), "is more than an hour", out problem);
+
     public static bool Domain(string text, [NotNullWhen(true)] out DomainName? value, [NotNullWhen(false)] out string? problem) =>
         Done(DomainName.TryParse(text, out value) && !value.IsAddressLiteral, "is not a domain name", out problem);
 
@@ -78,9 +82,15 @@ internal static class ValueParsers
     /// <summary><c>192.0.2.0/24</c>, or one address.</summary>
     public static bool Network(string text, out IPNetwork value, [NotNullWhen(false)] out string? problem)
     {
-        if (!IPNetwork.TryParse(text, out value) && IPAddress.TryParse(text, out var single))
+        // A bare number is an address too, for the platform and for nobody else.
+        value = default;
+        var good = text.AsSpan().ContainsAny('.', ':') && IPNetwork.TryParse(text, out value);
+        if (!good && text.AsSpan().ContainsAny('.', ':') && IPAddress.TryParse(text, out var single))
+        {
             value = new IPNetwork(single, single.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? 32 : 128);
-        return Done(value != default, "is not a network such as 192.0.2.0/24 or an address", out problem);
+            good = true;
+        }
+        return Done(good, "is not a network such as 192.0.2.0/24 or an address", out problem);
     }
 
     /// <summary><c>127.0.0.1:25</c>, <c>[::]:25</c>.</summary>

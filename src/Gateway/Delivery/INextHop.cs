@@ -17,4 +17,8 @@ internal interface INextHop
 }
 
 /// <summary>The next hop as a whole failed, so every recipient is tried again later.</summary>
-internal sealed class DeliveryException(string message, Exception? inner = null) : IOException(message, inner);
+internal sealed class DeliveryException(string message, Exception? inner = null) : IOException(message, inner)
+{
+    /// <summary>Nothing was tried, because the host failed a moment ago: try again after this time. Null: it was tried.</summary>
+    public TimeSpan? RestsFor { get; init; }
+}

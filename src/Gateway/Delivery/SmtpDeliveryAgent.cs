@@ -82,8 +82,11 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
 
     private void ThrowIfResting()
     {
-        if (_failure is { } failure && time.GetElapsedTime(Volatile.Read(ref _failedAt)) < RestAfterFailure)
-            throw new DeliveryException(failure);
+        if (_failure is not { } failure)
+            return;
+        var left = RestAfterFailure - time.GetElapsedTime(Volatile.Read(ref _failedAt));
+        if (left > TimeSpan.Zero)
+            throw new DeliveryException(failure) { RestsFor = left };
     }
 
     private async ValueTask<ImmutableArray<RecipientResult>> SendAsync(

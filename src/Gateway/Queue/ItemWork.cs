@@ -148,6 +148,11 @@ internal sealed class ItemWork(
         {
             results = await group.NextHop.DeliverAsync(group.Envelope, message, cancellationToken);
         }
+        catch (DeliveryException e) when (e.RestsFor is { } rest)
+        {
+            outcome.Wait(group.Indexes, e.Message, now + rest);
+            return;
+        }
         catch (Exception e) when (IsTemporary(e, cancellationToken))
         {
             // Host, connection, content or key failed on the way: nothing is known, so nothing is final.

@@ -67,10 +67,9 @@ internal static class HeaderFacts
             if (b is not ((byte)'\r' or (byte)'\n'))
                 unfolded[length++] = b;
         }
-        var text = unfolded.AsSpan(0, length).Trim(" \t"u8).ToArray();
-        if (text.AsSpan().ContainsAnyExceptInRange((byte)0, (byte)127))
-            return DecodeEightBit(text);
-        return text.AsSpan().IndexOf("=?"u8) < 0 ? Encoding.ASCII.GetString(text) : Rfc2047.DecodeText(text);
+        var text = DecodeEightBit(unfolded.AsSpan(0, length).Trim(" \t"u8).ToArray());
+        // One field may hold both, octets above 127 and encoded words.
+        return text.Contains("=?", StringComparison.Ordinal) ? Rfc2047.DecodeText(Encoding.UTF8.GetBytes(text)) : text;
     }
 
     private static string DecodeEightBit(byte[] text)

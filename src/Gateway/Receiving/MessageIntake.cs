@@ -18,6 +18,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
     /// <summary>A message that passed so many hops goes round in circles (RFC 5321 §6.3).</summary>
     private const int MaxReceivedFields = 50;
 
+    private static readonly SmtpReply Loop = new(554, "5.4.6", "Too many hops: this mail goes round in circles");
+
     private readonly HeaderCapture _header = new();
     private bool _holdsEightBit;
 
@@ -29,8 +31,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             _header.Add(octets.Span);
             if (_header.IsTooLarge)
                 return new SmtpReply(552, "5.3.4", $"The header is larger than {HeaderCapture.Maximum / 1024} KB");
-            if (_header.CountOf("Received") > MaxReceivedFields)
-                return new SmtpReply(554, "5.4.6", "Too many hops: this mail goes round in circles");
+            if (_header.IsComplete && GoesRound())
+                return Loop;
         }
         try
         {
@@ -46,6 +48,9 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     public async ValueTask<SmtpReply> CommitAsync(CancellationToken cancellationToken)
     {
+        // A message without an empty line is all header.
+        if (!_header.IsComplete && GoesRound())
+            return Loop;
         var headers = HeaderFacts.Read(_header.Octets);
         var decisions = envelope.Recipients.Select(r => Decide(r.Address, headers)).ToImmutableArray();
         var refused = decisions.Count(d => d.Action == DecisionAction.Reject);
@@ -55,7 +60,7 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         {
             var reason = decisions.First(d => d.Action == DecisionAction.Reject).Reason;
             intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), reason);
-            return new SmtpReply(550, "5.7.1", $"Refused by {reason}");
+            return intake.Gate.Refusal(peer, reason);
         }
         var mail = new AcceptedMail
         {
@@ -93,14 +98,26 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     public ValueTask DisposeAsync() => writer.DisposeAsync();
 
-    private Decision Decide(MailAddress recipient, ImmutableArray<HeaderFact> headers) =>
-        PolicyEngine.Decide(intake.Settings.Policy, new MailFacts
+    private bool GoesRound() => _header.CountOf("Received") > MaxReceivedFields;
+
+    private Decision Decide(MailAddress recipient, ImmutableArray<HeaderFact> headers)
+    {
+        var decision = PolicyEngine.Decide(intake.Settings.Policy, new MailFacts
         {
             Direction = intake.Gate.DirectionOf(peer, envelope.Sender, recipient),
             Sender = envelope.Sender,
             Recipient = recipient,
             Headers = headers,
         });
+        if (decision.Action != DecisionAction.Reject || !intake.Gate.IsOurPostmaster(recipient))
+            return decision;
+        return decision with
+        {
+            Action = DecisionAction.Protect,
+            Methods = [ProtectionMethod.Normal],
+            Reason = $"mail to the postmaster is always accepted (RFC 5321 §4.5.1), though refused by {decision.Reason}",
+        };
+    }
 
     /// <summary>Indexes of those whom no To or Cc field names.</summary>
     private ImmutableArray<int> BlindRecipients(ImmutableArray<HeaderFact> headers)

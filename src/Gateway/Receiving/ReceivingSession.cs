@@ -38,7 +38,7 @@ internal sealed class ReceivingSession(Intake intake) : ISmtpServerHandler
             Recipient = recipient.Address,
         };
         return new(PolicyEngine.TryDecideEarly(intake.Settings.Policy, facts) is { Action: DecisionAction.Reject } refusal
-            ? new SmtpReply(550, "5.7.1", $"Refused by {refusal.Reason}")
+            ? intake.Gate.Refusal(peer, refusal.Reason)
             : reply);
     }
 

@@ -35,6 +35,10 @@ internal sealed class RecipientGate(ReceivingSettings settings)
         return new SmtpReply(550, "5.7.1", $"No relay to {recipient.Domain} from your address; authenticate first");
     }
 
+    /// <summary>Our own people are told which rule refuses; strangers learn nothing about rules.</summary>
+    public SmtpReply Refusal(SmtpPeer peer, string reason) =>
+        new(550, "5.7.1", IsInside(peer) ? $"Refused by {reason}" : "Refused by policy");
+
     public bool IsOurPostmaster(MailAddress address) =>
         address.LocalPart.Equals("postmaster", StringComparison.OrdinalIgnoreCase)
         && (IsOurs(address.Domain) || address.Domain.Equals(settings.HostName));

@@ -41,6 +41,8 @@ public sealed class ValueParserTests
     [InlineData("::1", "::1/128")]
     [InlineData("10.0.0.1/8", "10.0.0.0/8")]
     [InlineData("everywhere", null)]
+    [InlineData("10", null)]
+    [InlineData("0.0.0.0/0", "0.0.0.0/0")]
     public void Networks(string text, string? network)
     {
         Assert.Equal(network is not null, ValueParsers.Network(text, out var value, out _));
