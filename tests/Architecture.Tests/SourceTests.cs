@@ -74,7 +74,8 @@ public sealed partial class SourceTests
     [GeneratedRegex(@"\bDateTime(?:Offset)?\.(?:Utc)?(?:Now|Today)\b")]
     private static partial Regex ClockPattern();
 
-    [GeneratedRegex(@"\bcatch\b[^{}/;]*\{\s*\}")]
+    /// <summary>Ends its line or block, so that the pattern <c>{ }</c> in a filter is none.</summary>
+    [GeneratedRegex(@"\bcatch\b[^{}/;]*\{\s*\}[^\S\n]*(?:\r?$|\})", RegexOptions.Multiline)]
     private static partial Regex EmptyCatchPattern();
 
     [GeneratedRegex(@"\[LoggerMessage\((?:[^""\]]|""[^""]*"")*\)\]\s*\w[\w ]*\(([^)]*)\)")]
