@@ -31,6 +31,7 @@ public enum OpeningStatus
     NotReadable = 8,
 }
 
+/// <summary>How opening a mail with a card ended.</summary>
 /// <param name="Text">One or two plain sentences for the reader.</param>
 /// <param name="TriesLeft">After a wrong PIN.</param>
 /// <param name="Mail">Where it was opened.</param>

@@ -19,6 +19,7 @@ public sealed record CardAuthority(X509Certificate2 Certificate);
 /// <summary>The new PINs; for the letter to the user and the safe.</summary>
 public sealed record PinLetter(string Serial, MailAddress Address, string UserPin, string AdminPin);
 
+/// <summary>A card that was issued, and whose it is.</summary>
 /// <param name="Certificate">For the decipher key, where an authority was given.</param>
 public sealed record IssuedCard(Principal Principal, string Serial, X509Certificate2? Certificate);
 

@@ -42,6 +42,7 @@ public enum Evidence
     Relay = 3,
 }
 
+/// <summary>What a request for tickets led to: one for each recipient, or none at all.</summary>
 public abstract record TicketOutcome
 {
     private TicketOutcome() { }

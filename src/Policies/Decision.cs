@@ -26,6 +26,7 @@ public sealed record Decision
     public required string Reason { get; init; }
 }
 
+/// <summary>What a decision does with a recipient's mail.</summary>
 public enum DecisionAction
 {
     /// <summary>Deliver by one of the methods (which may be <c>normal</c>).</summary>

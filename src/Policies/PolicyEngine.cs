@@ -122,9 +122,11 @@ public static class PolicyEngine
 /// <param name="Rules">One note for each rule, in the policy's order.</param>
 public sealed record Explanation(Decision Decision, ImmutableArray<RuleNote> Rules);
 
+/// <summary>What one rule found in a mail.</summary>
 /// <param name="Why">Plain words: what matched, or the first condition that did not.</param>
 public sealed record RuleNote(string Rule, RuleFinding Finding, string Why);
 
+/// <summary>What became of a rule: the first that matches wins, those behind it are not reached.</summary>
 public enum RuleFinding
 {
     Won,

@@ -60,6 +60,7 @@ public sealed record CardInformation(
     CardKeyInformation Decipher,
     CardKeyInformation Authenticate);
 
+/// <summary>One of the card's keys, as the card tells of it.</summary>
 /// <param name="Algorithm">Null where it is none that this program uses.</param>
 /// <param name="Fingerprint">20 octets; zeros where none is set.</param>
 public sealed record CardKeyInformation(CardKeyAlgorithm? Algorithm, ReadOnlyMemory<byte> Fingerprint)
