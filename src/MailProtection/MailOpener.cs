@@ -47,6 +47,7 @@ public sealed record CardIdentity(Realm Realm, PrincipalId Principal, int KeyVer
 /// <summary>A certificate with its decryption key: <see cref="RSA"/>, <see cref="ECDiffieHellman"/>, or an exportable <see cref="ECDsa"/>.</summary>
 public sealed record SmimeKey(X509Certificate2 Certificate, AsymmetricAlgorithm Key);
 
+/// <summary>How a reader has to take a verdict.</summary>
 public enum VerdictLevel
 {
     Good,
@@ -72,6 +73,7 @@ public abstract record OpenOutcome
     public sealed record Refused(OpenFailure Failure, string Reason, ImmutableArray<Verdict> Verdicts) : OpenOutcome;
 }
 
+/// <summary>Why a mail was not opened.</summary>
 public enum OpenFailure
 {
     /// <summary>Nothing in it is encrypted or signed.</summary>

@@ -11,6 +11,7 @@ internal sealed record ConfigurationProblem(string File, long Line, long Column,
     public override string ToString() => $"{File}:{Line}:{Column} {(Key.Length == 0 ? "" : Key + ": ")}{Message}";
 }
 
+/// <summary>What came of reading a configuration file.</summary>
 /// <param name="Configuration">Null where a problem is an error.</param>
 /// <param name="Problems">All of them, in the file's order.</param>
 internal sealed record ConfigurationResult(GatewayConfiguration? Configuration, ImmutableArray<ConfigurationProblem> Problems);

@@ -45,6 +45,7 @@ internal sealed record GatewayConfiguration
     public required PolicySnapshot Policy { get; init; }
 }
 
+/// <summary>How a listener comes to TLS.</summary>
 internal enum ListenerTls
 {
     None,
@@ -52,6 +53,7 @@ internal enum ListenerTls
     Implicit,
 }
 
+/// <summary>One address at which the gateway listens.</summary>
 /// <param name="MaxMessageSize">In octets.</param>
 internal sealed record ListenerConfiguration(
     IPEndPoint Address,
@@ -61,19 +63,23 @@ internal sealed record ListenerConfiguration(
     int MaxRecipients,
     ImmutableArray<IPNetwork> NormaliseBareLineEndsFrom);
 
+/// <summary>PEM files of the server certificate with its chain, and of its key.</summary>
 internal sealed record TlsConfiguration(string Certificate, string Key);
 
+/// <summary>Somebody who submits mail with a password, and the addresses that he may send from.</summary>
 internal sealed record UserConfiguration(string Name, string PasswordHash, ImmutableArray<MailAddress> Mailboxes);
 
 /// <summary>One of <paramref name="Smtp"/> and <paramref name="Directory"/> is set.</summary>
 internal sealed record NextHopConfiguration(string Name, SmtpHopConfiguration? Smtp, string? Directory);
 
+/// <summary>A smart host.</summary>
 internal sealed record SmtpHopConfiguration(string Host, int Port, TlsPolicy Tls, string? TlsName, string? User, string? Password)
 {
     /// <summary>Never shows the password.</summary>
     public override string ToString() => $"{Host}:{Port}";
 }
 
+/// <summary>Whose mail goes to which next hop.</summary>
 internal sealed record RouteConfiguration(ImmutableArray<AddressPattern> Recipients, string NextHop);
 
 /// <summary>Folders; null: below the state directory.</summary>
@@ -95,10 +101,12 @@ internal sealed record CertificatesConfiguration
     public ImmutableArray<AddressPattern> GcmReaders { get; init; } = [];
 }
 
+/// <summary>The organisation's signature on S/MIME mail.</summary>
 /// <param name="Certificate">PEM file for the vault's signing key; null: a self-signed one.</param>
 /// <param name="Chain">PEM file with the authorities in between.</param>
 internal sealed record SigningConfiguration(bool Sign = true, string? Certificate = null, string? Chain = null);
 
+/// <summary>The KDC that runs inside the gateway.</summary>
 internal sealed record KdcConfiguration(Realm Realm, TimeSpan TicketLifetime);
 
 /// <summary>Sizes in octets.</summary>
@@ -120,6 +128,7 @@ internal sealed record QueueConfiguration
     public long MinimumFreeSpace { get; init; } = 256L << 20;
 }
 
+/// <summary>What one client, and all together, may take up.</summary>
 internal sealed record LimitsConfiguration
 {
     public int Connections { get; init; } = 1000;

@@ -11,4 +11,5 @@ internal sealed class NextHopResolver(ImmutableArray<Route> routes, INextHop oth
         routes.FirstOrDefault(r => r.Recipients.Any(p => p.Matches(recipient)))?.NextHop ?? otherwise;
 }
 
+/// <summary>One entry of the routing table.</summary>
 internal sealed record Route(ImmutableArray<AddressPattern> Recipients, INextHop NextHop);

@@ -6,14 +6,16 @@ using Microsoft.Extensions.Logging;
 namespace GatewaySecure.Gateway.Hosting;
 
 /// <summary>
-/// Writes one line for each event from a thread of its own, so that a slow terminal or disk does not slow mail down. Control
-/// characters in what others wrote are shown as '?', so that nobody can forge a line.
+/// Writes one line for each event from a thread of its own. Mail never waits for the log: lines that a slow terminal or a full disk
+/// does not take are dropped, and their number is told. Control characters in what others wrote are shown as '?', so that nobody
+/// can forge a line.
 /// </summary>
 internal sealed class LineLoggerProvider : ILoggerProvider
 {
     private readonly BlockingCollection<string> _lines = new(boundedCapacity: 10_000);
     private readonly TextWriter _output;
     private readonly Thread _writer;
+    private long _dropped;
 
     /// <param name="file">Null: standard output.</param>
     public LineLoggerProvider(string? file)
@@ -31,7 +33,14 @@ internal sealed class LineLoggerProvider : ILoggerProvider
     {
         _lines.CompleteAdding();
         _writer.Join();
-        _output.Dispose();
+        try
+        {
+            _output.Dispose();
+        }
+        catch (IOException)
+        {
+            // As above: the last lines are lost, and nothing else.
+        }
         _lines.Dispose();
     }
 
@@ -39,18 +48,28 @@ internal sealed class LineLoggerProvider : ILoggerProvider
     {
         foreach (var line in _lines.GetConsumingEnumerable())
         {
-            _output.WriteLine(line);
-            if (_lines.Count == 0)
-                _output.Flush();
+            try
+            {
+                if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
+                    _output.WriteLine($"{dropped} lines of the log were dropped here");
+                _output.WriteLine(line);
+                if (_lines.Count == 0)
+                    _output.Flush();
+            }
+            catch (IOException)
+            {
+                // A full disk, or a terminal that is gone: the gateway goes on without this line.
+                Interlocked.Increment(ref _dropped);
+            }
         }
-        _output.Flush();
     }
 
     private void Add(string line)
     {
         try
         {
-            _lines.Add(line);
+            if (!_lines.TryAdd(line))
+                Interlocked.Increment(ref _dropped);
         }
         catch (InvalidOperationException)
         {

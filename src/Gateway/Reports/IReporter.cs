@@ -22,6 +22,7 @@ internal interface IReporter
 /// <param name="IsHeld">It waits for protection or a person, without an end.</param>
 internal sealed record RecipientReport(int Index, ReportKind Kind, string Reason, SmtpReply? Reply = null, string? NextHop = null, bool IsHeld = false);
 
+/// <summary>What a report says happened (RFC 3464 §2.3.3).</summary>
 internal enum ReportKind
 {
     /// <summary>Given up.</summary>

@@ -198,5 +198,6 @@ internal sealed class ReportWriter(MailSpool spool, Action<SpooledMail> queue, D
     }
 }
 
+/// <summary>The times of the queue that reports name.</summary>
 /// <param name="ExpireAfter">How long a mail is tried.</param>
 internal sealed record QueueTimes(TimeSpan ExpireAfter);

@@ -156,8 +156,10 @@ internal static class SpoolNames
     public const string Log = ".log";
 }
 
+/// <summary>What was found on the disk at start, or by a look from outside.</summary>
 internal sealed record RecoveredSpool(ImmutableArray<SpooledMail> Items, ImmutableArray<(string File, string Reason)> SetAside);
 
+/// <summary>How much of disk and memory the spool may take.</summary>
 /// <param name="MinimumFreeSpace">In octets; below it nothing is accepted.</param>
 /// <param name="KeepInMemory">Content up to this many octets stays in memory until the first attempt, within <paramref name="MemoryBudget"/> in all.</param>
 internal sealed record SpoolOptions(long MinimumFreeSpace = 256L << 20, int KeepInMemory = 256 << 10, long MemoryBudget = 64L << 20);

@@ -7,6 +7,7 @@ namespace GatewaySecure.Gateway.Spool;
 /// <summary>The metadata block: <see cref="AcceptedMail"/> as JSON, enumerations by name.</summary>
 [JsonSourceGenerationOptions(UseStringEnumConverter = true, Converters = [typeof(MailAddressConverter)],
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+/// <summary>What was settled at acceptance, as JSON, without reflection at run time.</summary>
 [JsonSerializable(typeof(AcceptedMail))]
 internal sealed partial class MailJson : JsonSerializerContext;
 
@@ -26,6 +27,7 @@ internal sealed record JournalEntry
 }
 
 /// <param name="Index">Into the envelope's recipients.</param>
+/// <summary>One recipient of a journal entry, with his whole new status.</summary>
 internal sealed record StatusChange(int Index, RecipientStatus Status);
 
 /// <summary>An address as it was written.</summary>

@@ -4,6 +4,7 @@ using GatewaySecure.MailProtection.Mime;
 
 namespace GatewaySecure.MailProtection.Opening;
 
+/// <summary>What kind of protection a part of a mail has.</summary>
 internal enum ProtectedKind
 {
     Enveloped,

@@ -7,6 +7,7 @@ using GatewaySecure.MailProtection.Trust;
 
 namespace GatewaySecure.MailProtection.Opening;
 
+/// <summary>What came of one signer.</summary>
 /// <param name="IsBroken">The content or the signature was changed.</param>
 /// <param name="IsTrusted">It holds, its certificate is trusted, and it is the sender's or his organisation's.</param>
 internal sealed record SignatureFinding(bool IsBroken, bool IsTrusted, Verdict Verdict);

@@ -33,6 +33,7 @@ public enum RejectionReason
     RevocationStale,
 }
 
+/// <summary>One reason against a certificate.</summary>
 /// <param name="Text">One plain sentence.</param>
 public sealed record CertificateRejection(RejectionReason Reason, string Text);
 

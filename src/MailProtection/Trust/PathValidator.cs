@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace GatewaySecure.MailProtection.Trust;
 
+/// <summary>Whether a certificate leads to a trust anchor (RFC 5280 §6.1), and what speaks against it.</summary>
 /// <param name="Rejections">Empty for a path that holds.</param>
 internal sealed record PathVerdict(ImmutableArray<CertificateRejection> Rejections)
 {

@@ -8,6 +8,7 @@ using BcCertificate = Org.BouncyCastle.X509.X509Certificate;
 
 namespace GatewaySecure.MailProtection.Trust;
 
+/// <summary>What the lists at hand say of a certificate.</summary>
 internal enum RevocationKind
 {
     Good,
@@ -16,6 +17,7 @@ internal enum RevocationKind
     Stale,
 }
 
+/// <summary>The answer for one certificate, with the date of a revocation.</summary>
 internal readonly record struct RevocationStatus(RevocationKind Kind, DateTime? Since = null);
 
 /// <summary>
