@@ -26,8 +26,8 @@ internal sealed record JournalEntry
     public byte[]? State { get; init; }
 }
 
-/// <param name="Index">Into the envelope's recipients.</param>
 /// <summary>One recipient of a journal entry, with his whole new status.</summary>
+/// <param name="Index">Into the envelope's recipients.</param>
 internal sealed record StatusChange(int Index, RecipientStatus Status);
 
 /// <summary>An address as it was written.</summary>
