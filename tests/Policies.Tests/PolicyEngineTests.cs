@@ -37,6 +37,29 @@ public sealed class PolicyEngineTests
         Assert.Equal("rule 'two': recipient carol@partner.example matches *.example", explanation.Decision.Reason);
     }
 
+    public static TheoryData<Condition, string> FailingConditions => new()
+    {
+        { new Condition.DirectionIs([Direction.Internal, Direction.Inbound]), "direction is outbound, not internal or inbound" },
+        { Sender("<>", "bob@example.org"), "sender alice@example.org does not match <> or bob@example.org" },
+        { Recipient("other.example", "*.partner.example"), "recipient carol@partner.example does not match other.example or *.partner.example" },
+        { new Condition.HeaderIs("Subject", [Text("[secure]*"), Text("/x/")]), "Subject does not match [secure]* or /x/" },
+        { new Condition.HeaderIs("X-Secure", []), "there is no X-Secure field" },
+    };
+
+    [Theory]
+    [MemberData(nameof(FailingConditions))]
+    public void Every_condition_says_why_it_does_not_hold(Condition condition, string why)
+    {
+        var note = Assert.Single(PolicyEngine.Explain(Policy(Normal, Rule("r", Ca, condition)), Facts("carol@partner.example")).Rules);
+        Assert.Equal((RuleFinding.NotMatched, why), (note.Finding, note.Why));
+    }
+
+    [Fact]
+    public void A_null_sender_is_shown_as_such() =>
+        Assert.Equal(
+            "sender <> does not match *",
+            PolicyEngine.Explain(Policy(Normal, Rule("r", Ca, Sender("*"))), Facts("carol@partner.example", sender: null)).Rules[0].Why);
+
     [Fact]
     public void What_no_rule_matches_gets_the_default()
     {

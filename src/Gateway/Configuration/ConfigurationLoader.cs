@@ -27,6 +27,8 @@ internal sealed class ConfigurationLoader
 
     public static ConfigurationResult Load(string path)
     {
+        if (string.IsNullOrWhiteSpace(path))
+            return new ConfigurationResult(null, [new ConfigurationProblem("(none)", 0, 0, "", "no configuration file is named")]);
         var loader = new ConfigurationLoader(path);
         GatewayConfiguration? configuration = null;
         try
@@ -52,7 +54,7 @@ internal sealed class ConfigurationLoader
     {
         var yaml = new YamlStream();
         using (var text = File.OpenText(path))
-            yaml.Load(text);
+            yaml.Load(new UniqueKeys(text, _problems));
         if (yaml.Documents is not [{ RootNode: YamlMappingNode root }])
         {
             _problems.Add(Mark.Empty, "", "must hold keys and values, in one document");
@@ -119,6 +121,8 @@ internal sealed class ConfigurationLoader
         }
         if (!top.Has("listeners"))
             top.Problem("listeners", "is missing: where the gateway listens");
+        else if (top.IsEmptyList("listeners"))
+            top.Problem("listeners", "is an empty list: the gateway would listen nowhere");
         return listeners.ToImmutable();
     }
 

@@ -30,6 +30,8 @@ internal sealed class ConfigurationSection
 
     public bool Has(string name) => Find(name) is not null;
 
+    public bool IsEmptyList(string name) => Find(name) is YamlSequenceNode { Children.Count: 0 };
+
     public bool IsMapping(string name) => Find(name) is YamlMappingNode;
 
     /// <summary>Where the key stands; the section's own place where it is missing.</summary>
@@ -116,7 +118,8 @@ internal sealed class ConfigurationSection
     }
 
     /// <summary>Names and values of a mapping whose keys the file chooses, each value one text or a list; null: it is a single text.</summary>
-    public (string? Single, ImmutableArray<(string Name, ImmutableArray<T> Values)> Pairs) TextOrMapping<T>(string name, ValueParser<T> parser)
+    public (string? Single, ImmutableArray<(string Name, ImmutableArray<T> Values)> Pairs) TextOrMapping<T>(
+        string name, ValueParser<string> nameParser, ValueParser<T> parser)
     {
         switch (Find(name))
         {
@@ -126,11 +129,16 @@ internal sealed class ConfigurationSection
                 Problem(name, "is an empty mapping, and would match everything");
                 return (null, []);
             case YamlMappingNode mapping:
-                var names = mapping.Children.Keys.Select(k => k.ToString()).ToList();
-                var below = new ConfigurationSection(_problems, mapping, Path(name), names);
+                var names = new List<string>();
+                foreach (var key in mapping.Children.Keys)
+                {
+                    if (TryRead(key, Path(name), nameParser, out var text))
+                        names.Add(text);
+                }
+                var below = new ConfigurationSection(_problems, mapping, Path(name), [.. mapping.Children.Keys.Select(k => k.ToString())]);
                 return (null, [.. names.Select(n => (n, below.List(n, parser)))]);
             default:
-                return (Optional<string?>(name, ValueParsers.Text!, null), []);
+                return (Optional<string?>(name, nameParser!, null), []);
         }
     }
 
@@ -142,7 +150,8 @@ internal sealed class ConfigurationSection
         return null;
     }
 
-    private YamlNode? Find(string name) => _node.Children.TryGetValue(new YamlScalarNode(name), out var node) ? node : null;
+    /// <summary>By the text alone: a key with a tag is the same key, and no condition may get lost over it.</summary>
+    private YamlNode? Find(string name) => _node.Children.FirstOrDefault(c => c.Key is YamlScalarNode key && key.Value == name).Value;
 
     private bool TryRead<T>(YamlNode node, string key, ValueParser<T> parser, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out T value)
     {
@@ -154,7 +163,8 @@ internal sealed class ConfigurationSection
         }
         if (parser(text, out value, out var problem))
             return true;
-        _problems.Add(node.Start, key, $"'{text}' {problem}");
+        // One problem is one line, whatever the value holds.
+        _problems.Add(node.Start, key, $"'{string.Concat(text.Select(c => char.IsControl(c) ? '?' : c))}' {problem}");
         return false;
     }
 }

@@ -31,7 +31,7 @@ internal static class PolicyReader
         // Rules that can't be read are left out, so that the others are checked all the same.
         var read = top.Sections("rules", ConfigurationKeys.Rule).Select(section => (Section: section, Rule: ReadRule(section))).ToList();
         var rules = read.Where(r => r.Rule is not null).ToList();
-        var otherwise = ReadDefault(top);
+        var (otherwise, ofDefault) = ReadDefault(top);
         if (ownDomains.IsEmpty)
             return null;
         var set = new PolicySet(ownDomains, [.. rules.Select(r => r.Rule!)], otherwise ?? RuleOutcome.Protect(ProtectionMethod.Normal));
@@ -41,7 +41,7 @@ internal static class PolicyReader
             var name = finding.Key[(finding.Key.LastIndexOf('.') + 1)..];
             if (finding.RuleIndex is not { } index)
             {
-                problems.Add(top.MarkOf(name), finding.Key, finding.Message, finding.IsError);
+                problems.Add(ofDefault?.MarkOf(name) ?? top.MarkOf("default"), finding.Key, finding.Message, finding.IsError);
                 continue;
             }
             var section = rules[index].Section;
@@ -69,24 +69,26 @@ internal static class PolicyReader
             yield return new Condition.RecipientIs(section.List<AddressPattern>("recipient", ValueParsers.Pattern!));
         if (section.Has("subject"))
             yield return new Condition.HeaderIs("Subject", section.List<TextPattern>("subject", ValueParsers.TextPattern!));
-        var (single, pairs) = section.TextOrMapping<TextPattern>("header", ValueParsers.TextPattern!);
-        if (single is not null)
-            yield return new Condition.HeaderIs(single, []);
+        var (single, pairs) = section.TextOrMapping<TextPattern>("header", ValueParsers.FieldName!, ValueParsers.TextPattern!);
+        // Where it can't be read it is still a condition, or the rule would be said to match all mail.
+        if (single is not null || (section.Has("header") && pairs.IsEmpty))
+            yield return new Condition.HeaderIs(single ?? "", []);
         foreach (var (header, patterns) in pairs)
             yield return new Condition.HeaderIs(header, patterns);
     }
 
-    private static RuleOutcome? ReadDefault(ConfigurationSection top)
+    /// <summary>The section is null where the default is written as methods alone.</summary>
+    private static (RuleOutcome? Outcome, ConfigurationSection? Section) ReadDefault(ConfigurationSection top)
     {
         if (!top.Has("default"))
         {
             top.Problem("default", "is missing: say what happens to mail that no rule matches, for example 'default: normal'");
-            return null;
+            return (null, null);
         }
         if (top.IsMapping("default"))
-            return top.Section("default", ConfigurationKeys.Outcome) is { } section ? ReadOutcome(section) : null;
+            return top.Section("default", ConfigurationKeys.Outcome) is { } section ? (ReadOutcome(section), section) : (null, null);
         var methods = top.List("default", Method);
-        return methods.IsEmpty ? null : RuleOutcome.Protect([.. methods]);
+        return (methods.IsEmpty ? null : RuleOutcome.Protect([.. methods]), null);
     }
 
     private static RuleOutcome? ReadOutcome(ConfigurationSection section)

@@ -15,7 +15,7 @@ internal static class ValueParsers
     public static bool Text(string text, [NotNullWhen(true)] out string? value, [NotNullWhen(false)] out string? problem)
     {
         value = text;
-        return Done(text.Length > 0, "is empty", out problem);
+        return Done(text.Length > 0 && !text.Any(char.IsControl), "is empty or holds a control character", out problem);
     }
 
     public static bool Switch(string text, out bool value, [NotNullWhen(false)] out string? problem)
@@ -107,6 +107,7 @@ internal static class ValueParsers
         value = default;
         var good = colon > 0
             && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and < 65536
+            && (text[0] == '[' || text.IndexOf(':', StringComparison.Ordinal) == colon)
             && Uri.CheckHostName(text[..colon]) != UriHostNameType.Unknown;
         if (good)
             value = (text[..colon].Trim('[', ']'), int.Parse(text.AsSpan(colon + 1), CultureInfo.InvariantCulture));
@@ -118,6 +119,16 @@ internal static class ValueParsers
             AddressPattern.TryParse(text, out value),
             "is not an address, a domain, *.domain, * or <>",
             out problem);
+
+    /// <summary>RFC 5322 §2.2: what else would never match a field, and the mail would go as if the rule were not there.</summary>
+    public static bool FieldName(string text, [NotNullWhen(true)] out string? value, [NotNullWhen(false)] out string? problem)
+    {
+        value = text;
+        return Done(
+            text.Length > 0 && text.All(c => c is > ' ' and <= '~' and not ':'),
+            "is not the name of a header field; its value is asked for by { X-Name: pattern }",
+            out problem);
+    }
 
     public static bool TextPattern(string text, [NotNullWhen(true)] out TextPattern? value, [NotNullWhen(false)] out string? problem) =>
         Policies.TextPattern.TryParse(text, out value, out problem);

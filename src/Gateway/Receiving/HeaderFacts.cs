@@ -28,15 +28,26 @@ internal static class HeaderFacts
         return facts.ToImmutable();
     }
 
-    /// <summary>Of a whole message, as far as its header goes.</summary>
+    /// <summary>Of a message in a file, as far as its header goes. Its lines may end in LF alone, as files on disk often do.</summary>
     /// <exception cref="IOException">The stream failed.</exception>
     public static ImmutableArray<HeaderFact> ReadFrom(Stream message)
     {
         var capture = new HeaderCapture();
         var buffer = new byte[16 * 1024];
+        var lines = new byte[2 * buffer.Length];
+        byte last = 0;
         int count;
         while (!capture.IsComplete && !capture.IsTooLarge && (count = message.Read(buffer)) > 0)
-            capture.Add(buffer.AsSpan(0, count));
+        {
+            var length = 0;
+            foreach (var b in buffer.AsSpan(0, count))
+            {
+                if (b == '\n' && last != '\r')
+                    lines[length++] = (byte)'\r';
+                lines[length++] = last = b;
+            }
+            capture.Add(lines.AsSpan(0, length));
+        }
         return Read(capture.Octets);
     }
 

@@ -37,6 +37,23 @@ public sealed class HeaderFactsTests
         Assert.Equal("A", Assert.Single(HeaderFacts.ReadFrom(message)).Name);
     }
 
+    [Theory]
+    [InlineData("A: 1\nB: 2\n more\n\nC: 3\n")]
+    [InlineData("A: 1\r\nB: 2\n more\r\n\nC: 3\n")]
+    public void A_file_may_end_its_lines_in_lf(string text)
+    {
+        using var message = new MemoryStream(Encoding.ASCII.GetBytes(text));
+        Assert.Equal([new HeaderFact("A", "1"), new HeaderFact("B", "2 more")], HeaderFacts.ReadFrom(message));
+    }
+
+    [Fact]
+    public void A_line_end_between_two_reads_is_one_line_end()
+    {
+        // The CR is the last octet of the first read of 16 KiB.
+        using var message = new MemoryStream(Encoding.ASCII.GetBytes("A: " + new string('x', (16 * 1024) - 4) + "\r\nB: 2\r\n\r\n"));
+        Assert.Equal(["A", "B"], HeaderFacts.ReadFrom(message).Select(h => h.Name));
+    }
+
     [Fact]
     public void Random_octets_never_throw()
     {
