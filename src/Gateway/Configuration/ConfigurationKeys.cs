@@ -5,10 +5,26 @@ namespace GatewaySecure.Gateway.Configuration;
 /// <summary>Every key of every section: what the loader knows, and what config/gateway.schema.json must say too.</summary>
 internal static class ConfigurationKeys
 {
+    /// <summary>In the order of the sample.</summary>
     public static readonly string[] Top =
     [
-        "hostname", "organisation-domains", "listeners", "tls", "relay-networks", "relay-evidence-from", "users", "next-hops", "routes",
-        "default-next-hop", "certificates", "signing", "kdc", "queue", "limits", "rules", "default",
+        "hostname",
+        "organisation-domains",
+        "listeners",
+        "tls",
+        "relay-networks",
+        "relay-evidence-from",
+        "users",
+        "next-hops",
+        "routes",
+        "default-next-hop",
+        "certificates",
+        "signing",
+        "kdc",
+        "queue",
+        "limits",
+        "rules",
+        "default",
     ];
 
     public static readonly string[] Listener =

@@ -142,6 +142,30 @@ internal sealed class ConfigurationSection
         }
     }
 
+    /// <summary>A path in the file is relative to the file.</summary>
+    public string FullPath(string path) => System.IO.Path.GetFullPath(path, _problems.Folder);
+
+    public string RequiredFile(string name)
+    {
+        if (!Has(name))
+            Problem(name, "is missing");
+        return OptionalFile(name) ?? "";
+    }
+
+    public string? OptionalFile(string name) => OptionalPath(name, File.Exists, "file");
+
+    public string? OptionalFolder(string name) => OptionalPath(name, Directory.Exists, "folder");
+
+    private string? OptionalPath(string name, Func<string, bool> exists, string kind)
+    {
+        if (Optional<string?>(name, ValueParsers.Text!, null) is not { } text)
+            return null;
+        var path = FullPath(text);
+        if (!exists(path))
+            Problem(name, $"there is no {kind} {path}");
+        return path;
+    }
+
     private ConfigurationSection? AsSection(YamlNode node, string key, IReadOnlyCollection<string> known)
     {
         if (node is YamlMappingNode mapping)
@@ -170,14 +194,19 @@ internal sealed class ConfigurationSection
 }
 
 /// <summary>Problems of one file, as they are found.</summary>
-internal sealed class ProblemList(string file)
+/// <param name="path">Of the configuration file.</param>
+internal sealed class ProblemList(string path)
 {
+    private readonly string _file = Path.GetFileName(path);
     private readonly List<ConfigurationProblem> _problems = [];
+
+    /// <summary>In which the file lies.</summary>
+    public string Folder { get; } = Path.GetDirectoryName(Path.GetFullPath(path))!;
 
     public bool HasErrors => _problems.Exists(p => p.IsError);
 
     public void Add(Mark at, string key, string message, bool isError = true) =>
-        _problems.Add(new ConfigurationProblem(file, at.Line, at.Column, key, message, isError));
+        _problems.Add(new ConfigurationProblem(_file, at.Line, at.Column, key, message, isError));
 
     public ImmutableArray<ConfigurationProblem> InOrder() => [.. _problems.OrderBy(p => p.Line).ThenBy(p => p.Column)];
 }

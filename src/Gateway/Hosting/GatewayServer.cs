@@ -102,14 +102,14 @@ internal sealed class GatewayServer : IAsyncDisposable
         _log = logs.CreateLogger<GatewayServer>();
         _certificates = Own(new CertificateWatch(
             configuration.CertificateFolders(state), configuration.TrustOptions(), time, problem => _log.CertificateProblem(problem)));
-        var spool = MailSpool.Open(state.Spool, keys.Spool, configuration.SpoolOptions(), time);
+        var spool = MailSpool.Open(state.Spool, keys.Spool, configuration.Spool, time);
 
         var resolver = configuration.NextHops(time, o => Own(o));
         QueueRunner? queue = null;
         var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, new QueueTimes(configuration.Queue.ExpireAfter), time);
         var protector = new ItemProtector(new MailProtector(time), _certificates, keys.Signer, keys.Tickets);
-        var work = new ItemWork(protector, resolver, reporter, configuration.QueueOptions(), time, logs.CreateLogger<ItemWork>());
-        queue = Own(new QueueRunner(work, configuration.QueueOptions(), time, logs.CreateLogger<QueueRunner>()));
+        var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>());
+        queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 
         var intake = new Intake(configuration.ReceivingSettings(), spool, queue.Add, time, logs.CreateLogger<Intake>());
         var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);

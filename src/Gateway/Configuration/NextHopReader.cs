@@ -1,0 +1,87 @@
+using System.Collections.Immutable;
+using GatewaySecure.Policies;
+using GatewaySecure.Smtp.Client;
+
+namespace GatewaySecure.Gateway.Configuration;
+
+/// <summary>Reads <c>next-hops</c> and <c>routes</c>.</summary>
+internal static class NextHopReader
+{
+    public static ImmutableArray<NextHopConfiguration> Read(ConfigurationSection top)
+    {
+        var hops = ImmutableArray.CreateBuilder<NextHopConfiguration>();
+        foreach (var (name, section) in top.Named("next-hops", ConfigurationKeys.NextHop))
+        {
+            if (section.Has("smtp") == section.Has("directory"))
+                section.Problem(section.Has("smtp") ? "directory" : "smtp", "one of 'smtp' (host:port) and 'directory' must be there");
+            if (section.Has("directory"))
+            {
+                foreach (var other in ConfigurationKeys.NextHop.Where(k => k != "directory" && k != "smtp" && section.Has(k)))
+                    section.Problem(other, "has no meaning beside 'directory'");
+                var directory = section.Optional<string>("directory", ValueParsers.Text!, "");
+                hops.Add(new NextHopConfiguration(name, null, section.FullPath(directory)));
+                continue;
+            }
+            hops.Add(new NextHopConfiguration(name, ReadSmtpHop(section), null));
+        }
+        if (!top.Has("next-hops"))
+            top.Problem("next-hops", "is missing: where mail goes from here");
+        return hops.ToImmutable();
+    }
+
+    public static ImmutableArray<RouteConfiguration> ReadRoutes(ConfigurationSection top, ImmutableArray<NextHopConfiguration> hops)
+    {
+        var routes = ImmutableArray.CreateBuilder<RouteConfiguration>();
+        foreach (var section in top.Sections("routes", ConfigurationKeys.Route))
+        {
+            if (!section.Has("recipients"))
+                section.Problem("recipients", "is missing: whose mail takes this route");
+            routes.Add(new RouteConfiguration(section.List<AddressPattern>("recipients", ValueParsers.Pattern!), NameOfHop(section, "next-hop", hops)));
+        }
+        return routes.ToImmutable();
+    }
+
+    public static string NameOfHop(ConfigurationSection section, string key, ImmutableArray<NextHopConfiguration> hops)
+    {
+        var name = section.Required<string>(key, ValueParsers.Text!);
+        if (name is not null && !hops.Any(h => h.Name == name))
+            section.Problem(key, $"'{name}' is not the name of a next hop{ValueParsers.Suggest(name, hops.Select(h => h.Name))}");
+        return name!;
+    }
+
+    private static SmtpHopConfiguration ReadSmtpHop(ConfigurationSection section)
+    {
+        var (host, port) = section.Has("smtp") ? section.Required<(string Host, int Port)>("smtp", ValueParsers.HostAndPort) : default;
+        var tls = section.Optional(
+            "tls",
+            ValueParsers.Word(("never", TlsPolicy.Never), ("opportunistic", TlsPolicy.Opportunistic), ("required", TlsPolicy.Required)),
+            TlsPolicy.Opportunistic);
+        var user = section.Optional<string?>("user", ValueParsers.Text!, null);
+        var passwordFile = section.OptionalFile("password-file");
+        if (user is null != passwordFile is null)
+            section.Problem(user is null ? "password-file" : "user", "'user' and 'password-file' belong together");
+        if (user is not null && tls != TlsPolicy.Required)
+            section.Problem("user", "needs 'tls: required': passwords never travel in clear");
+        var password = passwordFile is null ? null : ReadPassword(section, passwordFile);
+        return new SmtpHopConfiguration(host, port, tls, section.Optional<string?>("tls-name", ValueParsers.Text!, null), user, password);
+    }
+
+    private static string? ReadPassword(ConfigurationSection section, string file)
+    {
+        // That it is missing was said before.
+        if (!File.Exists(file))
+            return null;
+        try
+        {
+            var password = File.ReadLines(file).FirstOrDefault();
+            if (string.IsNullOrEmpty(password))
+                section.Problem("password-file", $"{file} holds no password in its first line");
+            return password;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            section.Problem("password-file", $"{file} can't be read: {e.Message}");
+            return null;
+        }
+    }
+}

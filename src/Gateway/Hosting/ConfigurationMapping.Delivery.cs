@@ -1,0 +1,38 @@
+using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Delivery;
+using GatewaySecure.Smtp.Client;
+
+namespace GatewaySecure.Gateway.Hosting;
+
+// Where mail goes from here.
+internal static partial class ConfigurationMapping
+{
+    /// <param name="own">Is given what has to be disposed of at the end.</param>
+    public static NextHopResolver NextHops(this GatewayConfiguration configuration, TimeProvider time, Action<object> own)
+    {
+        var hops = configuration.NextHops.ToDictionary(h => h.Name, INextHop (h) =>
+        {
+            if (h.Directory is { } directory)
+                return new EmlDirectoryNextHop(h.Name, directory, time);
+            var agent = new SmtpDeliveryAgent(configuration.ToSmartHost(h, time), time);
+            own(agent);
+            return agent;
+        });
+        return new NextHopResolver([.. configuration.Routes.Select(r => new Route(r.Recipients, hops[r.NextHop]))], hops[configuration.DefaultNextHop]);
+    }
+
+    private static SmartHost ToSmartHost(this GatewayConfiguration configuration, NextHopConfiguration hop, TimeProvider time)
+    {
+        var smtp = hop.Smtp!;
+        return new SmartHost(hop.Name, smtp.Host, smtp.Port, new SmtpClientOptions
+        {
+            LocalName = configuration.HostName,
+            TargetHost = smtp.TlsName ?? smtp.Host,
+            Tls = smtp.Tls,
+            Credentials = smtp.User is { } user ? new SmtpCredentials(user, smtp.Password ?? "") : null,
+            TimeProvider = time,
+            // RFC 5321 §4.5.3.2.1 asks for five minutes; a worker is too dear for that, and the mail is tried again.
+            GreetingTimeout = TimeSpan.FromMinutes(1),
+        });
+    }
+}
