@@ -79,7 +79,7 @@ need_packages() {
 
 run_tests() {
     local filter=${1:-} passed=0 failed=0 skipped=0 broken=0
-    need_packages postfix swaks libnet-ssleay-perl opensc opensc-pkcs11 pcscd libpcsclite1 vsmartcard-vpcd gnupg gnupg-agent scdaemon \
+    need_packages knot unbound postfix swaks libnet-ssleay-perl opensc opensc-pkcs11 pcscd libpcsclite1 vsmartcard-vpcd gnupg gnupg-agent scdaemon \
         softhsm2 strace openssl python3 python3-cryptography iproute2 procps
     build GatewaySecure.sln
     local output

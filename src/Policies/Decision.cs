@@ -24,6 +24,9 @@ public sealed record Decision
 
     /// <summary>One plain sentence for logs, holds and reports.</summary>
     public required string Reason { get; init; }
+
+    /// <summary>What is to be done, without who decided it and why.</summary>
+    public RuleOutcome ToOutcome() => new(Action, Methods, WhenUnavailable);
 }
 
 /// <summary>What a decision does with a recipient's mail.</summary>

@@ -25,7 +25,18 @@ public sealed record RuleOutcome(DecisionAction Action, ImmutableArray<Protectio
     /// It protects no less than the other: neither in what it may end with nor in the best it tries. Holding lets nothing out, refusing
     /// not even in.
     /// </summary>
-    internal bool IsAtLeast(RuleOutcome other) => Strength.Weakest >= other.Strength.Weakest && Strength.Best >= other.Strength.Best;
+    public bool IsAtLeast(RuleOutcome other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return Strength.Weakest >= other.Strength.Weakest && Strength.Best >= other.Strength.Best;
+    }
+
+    /// <summary>Word for word the same, order of methods included.</summary>
+    public bool IsSameAs(RuleOutcome other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return Action == other.Action && WhenUnavailable == other.WhenUnavailable && Methods.SequenceEqual(other.Methods);
+    }
 
     private (int Weakest, int Best) Strength => Action switch
     {

@@ -19,6 +19,18 @@ public sealed class PolicySnapshot
         Version = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical)))[..12];
     }
 
+    private PolicySnapshot(PolicySnapshot whole, ImmutableArray<DomainRule> rules, RuleOutcome otherwise) =>
+        (OwnDomains, Rules, Default, Version) = (whole.OwnDomains, rules, otherwise, whole.Version);
+
+    /// <summary>
+    /// What is demanded of mail that a person lets go: the same rules in their order without those that hold. A default that holds
+    /// demands nothing more.
+    /// </summary>
+    public PolicySnapshot WithoutHolds() => new(
+        this,
+        [.. Rules.Where(r => r.Outcome.Action != DecisionAction.Hold)],
+        Default.Action == DecisionAction.Hold ? RuleOutcome.Protect(ProtectionMethod.Normal) : Default);
+
     /// <summary>Twelve hexadecimal digits; equal for policies that say the same.</summary>
     public string Version { get; }
 

@@ -8,6 +8,7 @@ public sealed class ArrowTests
     private static readonly Dictionary<string, string[]> Arrows = new()
     {
         ["Addresses"] = [],
+        ["Dns"] = [],
         ["Smtp"] = ["Addresses"],
         ["Policies"] = ["Addresses"],
         ["KdcCore"] = ["Addresses"],
@@ -16,7 +17,7 @@ public sealed class ArrowTests
         ["HsmAdapter"] = ["KdcCore"],
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
-        ["Gateway"] = ["Addresses", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["Gateway"] = ["Addresses", "Dns", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "VirtualCard"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard"],
         ["Demo"] =
@@ -30,6 +31,7 @@ public sealed class ArrowTests
     private static readonly Dictionary<string, string[]> Packages = new()
     {
         ["HsmAdapter"] = [],
+        ["Dns"] = ["DnsClient"],
         ["MailProtection"] = ["BouncyCastle.Cryptography", "MimeKit", "System.Security.Cryptography.Pkcs"],
         ["Storage"] = ["Microsoft.EntityFrameworkCore.Sqlite"],
         ["Gateway"] = ["MimeKit", "System.CommandLine", "YamlDotNet"],

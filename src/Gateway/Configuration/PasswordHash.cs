@@ -9,6 +9,9 @@ internal static class PasswordHash
     private const string Scheme = "pbkdf2-sha256";
     private const int Iterations = 600_000;
 
+    /// <summary>Fewer can be tried out too fast by whoever reads the configuration.</summary>
+    private const int MinimumIterations = 100_000;
+
     /// <summary>A mistyped number must not keep the gateway busy for minutes at each log-on.</summary>
     private const int MaximumIterations = 10_000_000;
     private const int HashSize = 32;
@@ -37,7 +40,7 @@ internal static class PasswordHash
         var parts = text.Split('$');
         if (parts.Length != 4 || parts[0] != Scheme)
             return false;
-        if (!int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out iterations) || iterations is < 1 or > MaximumIterations)
+        if (!int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out iterations) || iterations is < MinimumIterations or > MaximumIterations)
             return false;
         try
         {

@@ -67,7 +67,7 @@ internal sealed class ItemWork(
     /// </summary>
     private List<Group> Groups(SpooledMail item, DateTimeOffset now) =>
         item.Status
-            .Select((status, index) => (Status: status, Index: index, Decision: item.Mail.Decisions[index]))
+            .Select((status, index) => (Status: status, Index: index, Decision: item.Decisions[index]))
             .GroupBy(r => (
                 r.Decision.Rule,
                 Methods: string.Join(',', r.Decision.Methods),

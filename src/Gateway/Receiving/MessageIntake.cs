@@ -52,9 +52,9 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         if (!_header.IsComplete && GoesRound())
             return Loop;
         var headers = HeaderFacts.Read(_header.Octets);
-        var decisions = envelope.Recipients.Select(r => Decide(r.Address, headers)).ToImmutableArray();
-        var refused = decisions.Count(d => d.Action == DecisionAction.Reject);
         var inside = intake.Gate.IsInside(peer);
+        var decisions = envelope.Recipients.Select(r => intake.Gate.Decide(inside, envelope.Sender, r.Address, headers)).ToImmutableArray();
+        var refused = decisions.Count(d => d.Action == DecisionAction.Reject);
         // From outside one refusal refuses the whole: a report about part of it could go to a forged sender (RFC 5321 §6.2).
         if (refused == decisions.Length || (refused > 0 && !inside))
         {
@@ -99,25 +99,6 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
     public ValueTask DisposeAsync() => writer.DisposeAsync();
 
     private bool GoesRound() => _header.CountOf("Received") > MaxReceivedFields;
-
-    private Decision Decide(MailAddress recipient, ImmutableArray<HeaderFact> headers)
-    {
-        var decision = PolicyEngine.Decide(intake.Settings.Policy, new MailFacts
-        {
-            Direction = intake.Gate.DirectionOf(peer, envelope.Sender, recipient),
-            Sender = envelope.Sender,
-            Recipient = recipient,
-            Headers = headers,
-        });
-        if (decision.Action != DecisionAction.Reject || !intake.Gate.IsOurPostmaster(recipient))
-            return decision;
-        return decision with
-        {
-            Action = DecisionAction.Protect,
-            Methods = [ProtectionMethod.Normal],
-            Reason = $"mail to the postmaster is always accepted (RFC 5321 §4.5.1), though refused by {decision.Reason}",
-        };
-    }
 
     /// <summary>Indexes of those whom no To or Cc field names.</summary>
     private ImmutableArray<int> BlindRecipients(ImmutableArray<HeaderFact> headers)

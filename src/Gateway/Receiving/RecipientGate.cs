@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.Policies;
@@ -48,7 +49,31 @@ internal sealed class RecipientGate(ReceivingSettings settings)
     /// ours never meets the rules for our own people.
     /// </summary>
     public Direction DirectionOf(SmtpPeer peer, MailAddress? sender, MailAddress recipient) =>
-        IsInside(peer) ? settings.Policy.DirectionOf(sender, recipient) : Direction.Inbound;
+        DirectionOf(IsInside(peer), sender, recipient);
+
+    /// <summary>What the rules say of a whole mail for one recipient: asked when it is accepted, and when it is decided again.</summary>
+    /// <param name="inside">It came from inside.</param>
+    /// <param name="headers">Of the mail, without our own trace field.</param>
+    /// <param name="policy">Null: the one in force.</param>
+    public Decision Decide(
+        bool inside, MailAddress? sender, MailAddress recipient, ImmutableArray<HeaderFact> headers, PolicySnapshot? policy = null)
+    {
+        var decision = PolicyEngine.Decide(policy ?? settings.Policy, new MailFacts
+        {
+            Direction = DirectionOf(inside, sender, recipient),
+            Sender = sender,
+            Recipient = recipient,
+            Headers = headers,
+        });
+        if (decision.Action != DecisionAction.Reject || !IsOurPostmaster(recipient))
+            return decision;
+        return decision with
+        {
+            Action = DecisionAction.Protect,
+            Methods = [ProtectionMethod.Normal],
+            Reason = $"mail to the postmaster is always accepted (RFC 5321 §4.5.1), though refused by {decision.Reason}",
+        };
+    }
 
     /// <summary>What stands behind the sender's name; null: nothing (docs/formats/kdc-mail.md §3).</summary>
     public SenderEvidence EvidenceFor(SmtpPeer peer, MailAddress? sender)
@@ -59,6 +84,9 @@ internal sealed class RecipientGate(ReceivingSettings settings)
             return OwnsMailbox(name, sender) ? SenderEvidence.Authenticated : SenderEvidence.None;
         return settings.GivesRelayEvidence(peer.RemoteEndPoint.Address) ? SenderEvidence.Relay : SenderEvidence.None;
     }
+
+    private Direction DirectionOf(bool inside, MailAddress? sender, MailAddress recipient) =>
+        inside ? settings.Policy.DirectionOf(sender, recipient) : Direction.Inbound;
 
     private bool OwnsMailbox(string account, MailAddress sender) =>
         settings.Accounts.TryGetValue(account, out var found) && found.Mailboxes.Contains(sender);

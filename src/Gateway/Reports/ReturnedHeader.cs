@@ -15,7 +15,7 @@ internal static class ReturnedHeader
 
     public static void Write(StringBuilder text, SpooledMail about)
     {
-        var isProtected = about.Mail.Decisions.Any(d => d.Methods is not [ProtectionMethod.Normal]);
+        var isProtected = about.Mail.Decisions.Concat(about.Decisions).Any(d => d.Methods is not [ProtectionMethod.Normal]);
         var capture = new HeaderCapture();
         using var stream = about.Content.OpenRead();
         var buffer = new byte[16 * 1024];

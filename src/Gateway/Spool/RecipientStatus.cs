@@ -14,6 +14,9 @@ internal enum RecipientState
 
     /// <summary>Given up; the report about it is in the spool, or none is owed.</summary>
     Failed = 3,
+
+    /// <summary>Removed by a person; nobody is told.</summary>
+    Deleted = 4,
 }
 
 /// <summary>The status of one recipient, journalled whole at each change.</summary>
@@ -22,14 +25,16 @@ internal enum RecipientState
 /// <param name="NextAttempt">When to try again; null where nothing is to be tried.</param>
 /// <param name="Reason">Last reply or reason, one plain line; null before the first attempt.</param>
 /// <param name="DelayReported">The sender was told that it takes longer or is held.</param>
+/// <param name="ReleasedAt">The mail's age when a person let it go on, from which its expiry counts; null: from its arrival.</param>
 internal sealed record RecipientStatus(
     RecipientState State,
     int Attempts,
     DateTimeOffset? NextAttempt,
     string? Reason,
-    bool DelayReported)
+    bool DelayReported,
+    TimeSpan? ReleasedAt = null)
 {
     public static RecipientStatus New { get; } = new(RecipientState.Queued, 0, null, null, false);
 
-    public bool IsFinal => State is RecipientState.Delivered or RecipientState.Failed;
+    public bool IsFinal => State is RecipientState.Delivered or RecipientState.Failed or RecipientState.Deleted;
 }

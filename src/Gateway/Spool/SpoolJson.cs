@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using GatewaySecure.Addresses;
+using GatewaySecure.Policies;
 
 namespace GatewaySecure.Gateway.Spool;
 
@@ -11,15 +12,24 @@ namespace GatewaySecure.Gateway.Spool;
 [JsonSerializable(typeof(AcceptedMail))]
 internal sealed partial class MailJson : JsonSerializerContext;
 
-/// <summary>The journal's entries as JSON, enumerations by number.</summary>
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+/// <summary>The journal's entries as JSON; states by number, what decisions hold by name.</summary>
+[JsonSourceGenerationOptions(
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    Converters =
+    [
+        typeof(JsonStringEnumConverter<ProtectionMethod>),
+        typeof(JsonStringEnumConverter<DecisionAction>),
+        typeof(JsonStringEnumConverter<WhenUnavailable>),
+    ])]
 [JsonSerializable(typeof(JournalEntry))]
 internal sealed partial class JournalJson : JsonSerializerContext;
 
-/// <summary>One record of the journal: new statuses, or a group's kept state.</summary>
+/// <summary>One record of the journal: new statuses and decisions, or a group's kept state.</summary>
 internal sealed record JournalEntry
 {
     public StatusChange[]? Changes { get; init; }
+
+    public DecisionChange[]? Decisions { get; init; }
 
     public string? Group { get; init; }
 
@@ -29,6 +39,10 @@ internal sealed record JournalEntry
 /// <summary>One recipient of a journal entry, with his whole new status.</summary>
 /// <param name="Index">Into the envelope's recipients.</param>
 internal sealed record StatusChange(int Index, RecipientStatus Status);
+
+/// <summary>One recipient of a journal entry, with the decision that holds for him from here on.</summary>
+/// <param name="Index">Into the envelope's recipients.</param>
+internal sealed record DecisionChange(int Index, Decision Decision);
 
 /// <summary>An address as it was written.</summary>
 internal sealed class MailAddressConverter : JsonConverter<MailAddress>

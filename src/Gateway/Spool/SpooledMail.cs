@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using GatewaySecure.MailProtection;
+using GatewaySecure.Policies;
 
 namespace GatewaySecure.Gateway.Spool;
 
@@ -24,6 +25,7 @@ internal sealed class SpooledMail
         Id = id;
         Mail = mail;
         Status = [.. mail.Envelope.Recipients.Select(_ => RecipientStatus.New)];
+        Decisions = mail.Decisions;
     }
 
     public QueueId Id { get; }
@@ -35,6 +37,11 @@ internal sealed class SpooledMail
 
     /// <summary>One for each of the envelope's recipients, in the same order.</summary>
     public ImmutableArray<RecipientStatus> Status { get; private set; }
+
+    /// <summary>
+    /// What is decided now for each of the envelope's recipients: as accepted, or as decided again since.
+    /// </summary>
+    public ImmutableArray<Decision> Decisions { get; private set; }
 
     /// <summary>What protection attempts gave to keep, by the key the queue chose for the group of recipients.</summary>
     public ReadOnlyMemory<byte>? KeptState(string group) => _kept.TryGetValue(group, out var state) ? state : (ReadOnlyMemory<byte>?)null;
@@ -69,16 +76,32 @@ internal sealed class SpooledMail
     /// <param name="changes">Index and new status of each.</param>
     /// <param name="durable">True: fsync before it returns, where losing the line would send a mail twice or lose a hold.</param>
     /// <exception cref="SpoolUnavailableException">Not recorded: the disk is full or fails.</exception>
-    public async ValueTask RecordAsync(IReadOnlyList<(int Index, RecipientStatus Status)> changes, bool durable, CancellationToken cancellationToken)
+    public ValueTask RecordAsync(IReadOnlyList<(int Index, RecipientStatus Status)> changes, bool durable, CancellationToken cancellationToken) =>
+        RecordAsync(changes, [], durable, cancellationToken);
+
+    /// <summary>The same, with new decisions for some recipients, durable. What was kept under the older decisions is not used again.</summary>
+    /// <exception cref="SpoolUnavailableException">Not recorded: the disk is full or fails.</exception>
+    public ValueTask DecideAsync(
+        IReadOnlyList<(int Index, Decision Decision)> decisions,
+        IReadOnlyList<(int Index, RecipientStatus Status)> changes,
+        CancellationToken cancellationToken) =>
+        RecordAsync(changes, decisions, durable: true, cancellationToken);
+
+    private async ValueTask RecordAsync(
+        IReadOnlyList<(int Index, RecipientStatus Status)> changes,
+        IReadOnlyList<(int Index, Decision Decision)> decisions,
+        bool durable,
+        CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        foreach (var (index, _) in changes)
+        foreach (var index in changes.Select(c => c.Index).Concat(decisions.Select(d => d.Index)))
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Status.Length, nameof(changes));
         ReleaseMemory();
         var known = _unwritten.Except(changes.Select(c => c.Index));
         var entry = new JournalEntry
         {
             Changes = [.. changes.Select(c => new StatusChange(c.Index, c.Status)), .. known.Select(i => new StatusChange(i, Status[i]))],
+            Decisions = decisions.Count == 0 ? null : [.. decisions.Select(d => new DecisionChange(d.Index, d.Decision))],
         };
         await AppendAsync(entry, durable);
         Apply(entry);
@@ -124,7 +147,8 @@ internal sealed class SpooledMail
     {
         foreach (var entry in entries)
         {
-            if (entry.Changes?.Any(c => (uint)c.Index >= (uint)Status.Length) == true)
+            if (entry.Changes?.Any(c => (uint)c.Index >= (uint)Status.Length) == true
+                || entry.Decisions?.Any(d => (uint)d.Index >= (uint)Status.Length) == true)
                 throw new InvalidDataException("Its journal speaks of a recipient that it doesn't have.");
             Apply(entry);
         }
@@ -152,6 +176,15 @@ internal sealed class SpooledMail
             foreach (var change in changes)
                 status[change.Index] = change.Status;
             Status = status.ToImmutable();
+        }
+        if (entry.Decisions is { } decided)
+        {
+            var decisions = Decisions.ToBuilder();
+            foreach (var change in decided)
+                decisions[change.Index] = change.Decision;
+            Decisions = decisions.ToImmutable();
+            // Kept for groups that the older decisions made; the same name may mean others now.
+            _kept = _kept.Clear();
         }
         if (entry is { Group: { } group, State: { } state })
             _kept = _kept.SetItem(group, state);

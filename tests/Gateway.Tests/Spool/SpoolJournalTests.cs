@@ -1,4 +1,5 @@
 using GatewaySecure.Gateway.Spool;
+using GatewaySecure.Policies;
 
 namespace GatewaySecure.Gateway.Tests.Spool;
 
@@ -27,6 +28,26 @@ public sealed class SpoolJournalTests
         item = Assert.Single(bench.Reopen().Recover().Items);
         Assert.Equal([Done, Done], item.Status);
         Assert.Equal([3], item.KeptState("a")!.Value.ToArray());
+    }
+
+    [Fact]
+    public async Task A_new_decision_survives_a_restart_and_what_was_kept_under_the_older_one_is_gone()
+    {
+        using var bench = new SpoolBench();
+        var item = await bench.PutAsync([1]);
+        await item.KeepStateAsync("kdc 0", new byte[] { 1 }, SpoolBench.Cancel);
+        var decided = SpoolBench.Mail.Decisions[1] with { Rule = "later", Methods = [ProtectionMethod.Kdc], Action = DecisionAction.Protect };
+        await item.DecideAsync([(1, decided)], [(1, Later)], SpoolBench.Cancel);
+        Assert.Null(item.KeptState("kdc 0"));
+        await item.KeepStateAsync("kdc 1", new byte[] { 2 }, SpoolBench.Cancel);
+
+        item = Assert.Single(bench.Reopen().Recover().Items);
+        Assert.Equal(["first", "later"], item.Decisions.Select(d => d.Rule));
+        Assert.True(item.Decisions[1].ToOutcome().IsSameAs(decided.ToOutcome()));
+        Assert.Equal(["first", "second"], item.Mail.Decisions.Select(d => d.Rule));
+        Assert.Equal(Later, item.Status[1]);
+        Assert.Null(item.KeptState("kdc 0"));
+        Assert.Equal([2], item.KeptState("kdc 1")!.Value.ToArray());
     }
 
     [Fact]
