@@ -12,9 +12,6 @@ namespace GatewaySecure.MailAuthentication;
 /// </summary>
 public sealed class MailExamination : IDisposable
 {
-    /// <summary>In octets; a longer header is not looked at.</summary>
-    private const int MaximumHeader = 256 * 1024;
-
     /// <summary>Signatures beyond are not looked at: each costs a look-up, and anybody may add some.</summary>
     private const int MaximumSignatures = 10;
 
@@ -26,8 +23,7 @@ public sealed class MailExamination : IDisposable
     private readonly List<BodyHash> _bodies = [];
     private readonly List<DkimVerification> _verifications = [];
     private readonly List<DkimResult> _broken = [];
-    private byte[] _header = new byte[4096];
-    private int _headerLength;
+    private readonly HeaderBuffer _header = new();
     private bool _inBody;
     private ArcVerification? _arc;
     private ImmutableArray<MessageField> _fields = [];
@@ -45,16 +41,9 @@ public sealed class MailExamination : IDisposable
     /// <summary>The next octets of the mail as it came, in pieces of any size.</summary>
     public void Append(ReadOnlySpan<byte> octets)
     {
-        if (!_inBody)
-        {
-            var before = _headerLength;
-            Keep(octets);
-            if (EndOfHeader(Math.Max(0, before - 3)) is not { } end)
-                return;
-            octets = octets[Math.Max(0, end - before)..];
-            _headerLength = Math.Min(end, _headerLength);
+        octets = _header.Take(octets);
+        if (_header.IsComplete && !_inBody)
             BeginBody();
-        }
         foreach (var body in _bodies)
             body.Append(octets);
     }
@@ -110,28 +99,10 @@ public sealed class MailExamination : IDisposable
         }
     }
 
-    private void Keep(ReadOnlySpan<byte> octets)
-    {
-        var take = Math.Min(octets.Length, MaximumHeader - _headerLength);
-        if (_headerLength + take > _header.Length)
-            Array.Resize(ref _header, Math.Max(_header.Length * 2, _headerLength + take));
-        octets[..take].CopyTo(_header.AsSpan(_headerLength));
-        _headerLength += take;
-    }
-
-    /// <summary>Behind the empty line; null where it has not come yet.</summary>
-    private int? EndOfHeader(int from)
-    {
-        if (_headerLength >= 2 && _header.AsSpan(0, 2).SequenceEqual("\r\n"u8))
-            return 2;
-        var at = _header.AsSpan(from, _headerLength - from).IndexOf("\r\n\r\n"u8);
-        return at >= 0 ? from + at + 4 : _headerLength == MaximumHeader ? MaximumHeader : null;
-    }
-
     private void BeginBody()
     {
         _inBody = true;
-        _fields = _headerLength == MaximumHeader ? [] : MessageFields.Parse(_header.AsMemory(0, _headerLength));
+        _fields = MessageFields.Parse(_header.Octets);
         var now = _time.GetUtcNow();
         foreach (var field in _fields.Where(f => f.Is("DKIM-Signature")).Take(MaximumSignatures))
         {

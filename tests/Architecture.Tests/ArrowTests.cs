@@ -9,6 +9,7 @@ public sealed class ArrowTests
     {
         ["Addresses"] = [],
         ["Dns"] = [],
+        ["MailAuthentication"] = ["Addresses", "Dns"],
         ["Smtp"] = ["Addresses"],
         ["Policies"] = ["Addresses"],
         ["KdcCore"] = ["Addresses"],
@@ -32,6 +33,7 @@ public sealed class ArrowTests
     {
         ["HsmAdapter"] = [],
         ["Dns"] = ["DnsClient"],
+        ["MailAuthentication"] = ["BouncyCastle.Cryptography", "MimeKit"],
         ["MailProtection"] = ["BouncyCastle.Cryptography", "MimeKit", "System.Security.Cryptography.Pkcs"],
         ["Storage"] = ["Microsoft.EntityFrameworkCore.Sqlite"],
         ["Gateway"] = ["MimeKit", "System.CommandLine", "YamlDotNet"],

@@ -1,17 +1,21 @@
+using System.Buffers;
 using System.Security.Cryptography;
-using MimeKit.Cryptography;
-using MimeKit.IO.Filters;
 
 namespace GatewaySecure.MailAuthentication.Dkim;
 
 /// <summary>SHA-256 of a body as DKIM reads it (RFC 6376 §3.4.3, §3.4.4, §3.7), while it passes in pieces of any size.</summary>
 internal sealed class BodyHash(Canonicalisation way, long? limit) : IDisposable
 {
-    private const int Step = 32 * 1024;
+    private static readonly SearchValues<byte> SpaceOrEnd = SearchValues.Create(" \t\r"u8);
 
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly MimeFilterBase _filter = way == Canonicalisation.Relaxed ? new DkimRelaxedBodyFilter() : new DkimSimpleBodyFilter();
-    private readonly byte[] _step = new byte[Step];
+    private readonly byte[] _output = new byte[16 * 1024];
+    private int _filled;
+    private bool _sawReturn;
+    private bool _sawSpace;
+
+    /// <summary>Line ends that count only if something follows.</summary>
+    private long _lineEnds;
     private byte[]? _result;
 
     public Canonicalisation Way => way;
@@ -26,10 +30,27 @@ internal sealed class BodyHash(Canonicalisation way, long? limit) : IDisposable
     {
         while (!octets.IsEmpty)
         {
-            var take = Math.Min(Step, octets.Length);
-            octets[..take].CopyTo(_step);
-            Take(_filter.Filter(_step, 0, take, out var index, out var length), index, length);
-            octets = octets[take..];
+            if (_sawReturn)
+            {
+                _sawReturn = false;
+                if (octets[0] == '\n')
+                {
+                    (_lineEnds, _sawSpace) = (_lineEnds + 1, false);
+                    octets = octets[1..];
+                    continue;
+                }
+                PutText("\r"u8);
+            }
+            var special = way == Canonicalisation.Simple ? octets.IndexOf((byte)'\r') : octets.IndexOfAny(SpaceOrEnd);
+            if (special != 0)
+            {
+                PutText(special < 0 ? octets : octets[..special]);
+                octets = special < 0 ? [] : octets[special..];
+                continue;
+            }
+            _sawReturn = octets[0] == '\r';
+            _sawSpace |= !_sawReturn;
+            octets = octets[1..];
         }
     }
 
@@ -38,16 +59,45 @@ internal sealed class BodyHash(Canonicalisation way, long? limit) : IDisposable
     {
         if (_result is not null)
             return _result;
-        Take(_filter.Flush(_step, 0, 0, out var index, out var length), index, length);
+        if (_sawReturn)
+            PutText("\r"u8);
+        // A body ends in one line end; an empty one is nothing where it is relaxed, else an empty line.
+        if (way == Canonicalisation.Simple || Length + _filled > 0)
+            Put("\r\n"u8);
+        Drain();
         return _result = _hash.GetHashAndReset();
     }
 
     public void Dispose() => _hash.Dispose();
 
-    private void Take(byte[] output, int index, int length)
+    private void PutText(ReadOnlySpan<byte> text)
     {
-        var signed = limit is { } most ? (int)Math.Clamp(most - Length, 0, length) : length;
-        _hash.AppendData(output, index, signed);
-        Length += length;
+        for (; _lineEnds > 0; _lineEnds--)
+            Put("\r\n"u8);
+        if (_sawSpace)
+            Put(" "u8);
+        _sawSpace = false;
+        Put(text);
+    }
+
+    private void Put(ReadOnlySpan<byte> octets)
+    {
+        while (!octets.IsEmpty)
+        {
+            if (_filled == _output.Length)
+                Drain();
+            var take = Math.Min(octets.Length, _output.Length - _filled);
+            octets[..take].CopyTo(_output.AsSpan(_filled));
+            _filled += take;
+            octets = octets[take..];
+        }
+    }
+
+    private void Drain()
+    {
+        var signed = limit is { } most ? (int)Math.Clamp(most - Length, 0, _filled) : _filled;
+        _hash.AppendData(_output, 0, signed);
+        Length += _filled;
+        _filled = 0;
     }
 }
