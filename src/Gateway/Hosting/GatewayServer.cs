@@ -114,7 +114,7 @@ internal sealed class GatewayServer : IAsyncDisposable
         var intake = new Intake(configuration.ReceivingSettings(), spool, queue.Add, time, logs.CreateLogger<Intake>());
         var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);
         var tls = configuration.TlsOptions(state, time.GetUtcNow());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().UseSockets(s => s.UnsafePreferInlineScheduling = true).ConfigureKestrel(kestrel =>
         {
             foreach (var listener in configuration.Listeners)
             {
