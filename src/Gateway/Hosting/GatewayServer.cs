@@ -115,7 +115,11 @@ internal sealed class GatewayServer : IAsyncDisposable
         var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);
         var tls = configuration.TlsOptions(state, time.GetUtcNow());
         // Sessions go on where their octets arrive: one change of threads for a command instead of three. An fsync is waited for on other threads.
-        builder.WebHost.UseKestrelCore().UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true).ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().UseSockets(sockets =>
+        {
+            sockets.UnsafePreferInlineScheduling = true;
+            sockets.MaxReadBufferSize = 128 << 10;
+        }).ConfigureKestrel(kestrel =>
         {
             foreach (var listener in configuration.Listeners)
             {
