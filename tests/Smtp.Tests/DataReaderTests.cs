@@ -15,12 +15,14 @@ public sealed class DataReaderTests
     [InlineData("a.\r\n.b.\r\n.\r\n", "a.\r\nb.\r\n")]
     [InlineData("a\0\u00ff\r\n.\r\n", "a\0\u00ff\r\n")]
     [InlineData("\r\n\r\n..\r\n.\r\n", "\r\n\r\n.\r\n")]
+    [InlineData("a\r\n\0.\r\n.\0\r\n\0\r\n.\r\n", "a\r\n\0.\r\n\0\r\n\0\r\n")]
     public void Content_is_unstuffed_however_it_is_cut(string wire, string content)
     {
         foreach (var (read, reader, rest) in AllCuts(wire + "NEXT", normalise: false))
         {
             Assert.True(reader.IsAtEnd);
             Assert.False(reader.HasBareLineEnd);
+            Assert.Equal(content.Contains('\0', StringComparison.Ordinal), reader.HasNul);
             Assert.Equal(content, read);
             Assert.Equal("NEXT", rest);
         }

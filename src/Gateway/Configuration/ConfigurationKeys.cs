@@ -45,7 +45,7 @@ internal static class ConfigurationKeys
     public static readonly string[] Kdc = ["realm", "ticket-lifetime"];
 
     public static readonly string[] Queue =
-        ["retry", "expire-after", "delay-report-after", "retry-held-after", "concurrency", "bytes-in-flight", "minimum-free-space"];
+        ["retry", "expire-after", "delay-report-after", "retry-held-after", "concurrency", "bytes-in-flight", "bytes-in-memory", "minimum-free-space"];
 
     public static readonly string[] Limits = ["connections", "connections-per-address", "errors", "command-timeout", "data-timeout"];
 

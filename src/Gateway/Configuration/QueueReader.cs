@@ -21,6 +21,11 @@ internal static class QueueReader
             Concurrency = section.Optional("concurrency", ValueParsers.Number(1, 1000), queue.Concurrency),
             BytesInFlight = section.Optional<long>("bytes-in-flight", ValueParsers.Size, queue.BytesInFlight),
         };
-        return (queue, spool with { MinimumFreeSpace = section.Optional<long>("minimum-free-space", ValueParsers.Size, spool.MinimumFreeSpace) });
+        spool = spool with
+        {
+            MinimumFreeSpace = section.Optional<long>("minimum-free-space", ValueParsers.Size, spool.MinimumFreeSpace),
+            MemoryBudget = section.Optional<long>("bytes-in-memory", ValueParsers.Size, spool.MemoryBudget),
+        };
+        return (queue, spool);
     }
 }

@@ -16,6 +16,9 @@ internal sealed class HeaderCapture
 
     public bool IsTooLarge { get; private set; }
 
+    /// <summary>Octets of memory that it takes.</summary>
+    public int Capacity => _octets.Length;
+
     /// <summary>What was seen of the header; where no empty line came, all of the message.</summary>
     public ReadOnlySpan<byte> Octets => _octets.AsSpan(0, _length);
 

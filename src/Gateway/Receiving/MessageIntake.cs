@@ -18,10 +18,16 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
     /// <summary>A message that passed so many hops goes round in circles (RFC 5321 §6.3).</summary>
     private const int MaxReceivedFields = 50;
 
+    private static readonly SmtpReply NoMemory = new(452, "4.3.1", "Too many large headers at once, try again later");
+
     private static readonly SmtpReply Loop = new(554, "5.4.6", "Too many hops: this mail goes round in circles");
+
+    /// <summary>Octets of header that each session may hold without asking the spool's budget for memory.</summary>
+    private const int FreeHeader = 32 << 10;
 
     private readonly HeaderCapture _header = new();
     private bool _holdsEightBit;
+    private int _reserved;
 
     public async ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
     {
@@ -33,6 +39,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
                 return new SmtpReply(552, "5.3.4", $"The header is larger than {HeaderCapture.Maximum / 1024} KB");
             if (_header.IsComplete && GoesRound())
                 return Loop;
+            if (!HasRoomForHeader())
+                return NoMemory;
         }
         try
         {
@@ -96,7 +104,23 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         return new SmtpReply(250, "2.0.0", $"Queued as {item.Id}");
     }
 
-    public ValueTask DisposeAsync() => writer.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        intake.Spool.FreeMemory(_reserved);
+        _reserved = 0;
+        return writer.DisposeAsync();
+    }
+
+    private bool HasRoomForHeader()
+    {
+        var more = _header.Capacity - FreeHeader - _reserved;
+        if (more <= 0)
+            return true;
+        if (!intake.Spool.TryReserveMemory(more))
+            return false;
+        _reserved += more;
+        return true;
+    }
 
     private bool GoesRound() => _header.CountOf("Received") > MaxReceivedFields;
 

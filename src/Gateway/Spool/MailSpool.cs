@@ -112,10 +112,12 @@ internal sealed class MailSpool
         }
     }
 
+    /// <summary>Octets of mail that memory holds, of what was asked for by <see cref="TryReserveMemory"/>.</summary>
+    internal long InMemory => Interlocked.Read(ref _inMemory);
+
+    /// <summary>False where the budget has no room: the disk has. <see cref="FreeMemory"/> gives it back.</summary>
     internal bool TryReserveMemory(long length)
     {
-        if (length > Options.KeepInMemory)
-            return false;
         if (Interlocked.Add(ref _inMemory, length) <= Options.MemoryBudget)
             return true;
         Interlocked.Add(ref _inMemory, -length);
@@ -161,7 +163,8 @@ internal sealed record RecoveredSpool(ImmutableArray<SpooledMail> Items, Immutab
 
 /// <summary>How much of disk and memory the spool may take.</summary>
 /// <param name="MinimumFreeSpace">In octets; below it nothing is accepted.</param>
-/// <param name="KeepInMemory">Content up to this many octets stays in memory until the first attempt, within <paramref name="MemoryBudget"/> in all.</param>
+/// <param name="KeepInMemory">Content up to this many octets stays in memory from its arrival until the first attempt.</param>
+/// <param name="MemoryBudget">Of all such content together. Where it has no room, content goes to the disk as it comes.</param>
 internal sealed record SpoolOptions(long MinimumFreeSpace = 256L << 20, int KeepInMemory = 256 << 10, long MemoryBudget = 64L << 20);
 
 /// <summary>The disk is full or fails: answer 452 4.3.1 and lose nothing.</summary>

@@ -4,22 +4,26 @@ using System.Security.Cryptography;
 namespace GatewaySecure.Gateway.Spool;
 
 /// <summary>
-/// Takes the content of one mail as it arrives. Disposal without a commit leaves nothing behind. Small content waits in memory and
-/// is written at once; more is streamed to <c>incoming/</c> with one chunk in memory. Used by one caller at a time.
+/// Takes the content of one mail as it arrives. Disposal without a commit leaves nothing behind. Small content waits in memory, where
+/// the spool's budget has room, and is written at once; all else is streamed to <c>incoming/</c> with one chunk in memory. Used by
+/// one caller at a time.
 /// </summary>
 internal sealed class SpoolWriter : IAsyncDisposable
 {
+    /// <summary>Most mail is small, and a client may be slow: so much is had without asking the budget.</summary>
+    private const int FirstLength = 8 << 10;
+
     private readonly MailSpool _spool;
     private readonly ItemKeys _keys;
     private readonly byte[] _header;
     private readonly List<byte[]> _chunks = [];
     private FileStream? _stream;
     private AesGcm? _gcm;
-    private byte[]? _sealed;
     private int _used;
     private long _written;
     private long _length;
     private long _sealedChunks;
+    private long _reserved;
     private bool _isOver;
 
     internal SpoolWriter(MailSpool spool, QueueId id, ISpoolKey key)
@@ -72,7 +76,9 @@ internal sealed class SpoolWriter : IAsyncDisposable
         {
             if (_chunks.Count == 0 || _used == ItemFormat.ChunkLength)
                 NextChunk();
-            var count = Math.Min(octets.Length, ItemFormat.ChunkLength - _used);
+            else if (_used == _chunks[^1].Length)
+                GrowFirstChunk();
+            var count = Math.Min(octets.Length, Math.Min(_chunks[^1].Length, ItemFormat.ChunkLength) - _used);
             octets[..count].CopyTo(_chunks[^1].AsSpan(_used));
             _used += count;
             _length += count;
@@ -82,7 +88,7 @@ internal sealed class SpoolWriter : IAsyncDisposable
 
     private void NextChunk()
     {
-        if (_stream is null && _length > 0 && _length >= _spool.Options.KeepInMemory)
+        if (_stream is null && _length > 0 && (_length >= _spool.Options.KeepInMemory || !TryReserve()))
         {
             _spool.RequireSpace();
             OpenFile();
@@ -93,11 +99,27 @@ internal sealed class SpoolWriter : IAsyncDisposable
             _spool.RequireSpace();
             // More follows, so none of these is the last.
             foreach (var chunk in _chunks)
-                Put(Seal(chunk.AsSpan(0, ItemFormat.ChunkLength), isLast: false));
+                PutChunk(chunk.AsMemory(0, ItemFormat.ChunkLength), isLast: false);
             GiveBackChunks();
         }
-        _chunks.Add(ArrayPool<byte>.Shared.Rent(ItemFormat.ChunkLength));
+        _chunks.Add(ArrayPool<byte>.Shared.Rent(_length == 0 ? FirstLength : ItemFormat.ChunkLength));
         _used = 0;
+    }
+
+    private void GrowFirstChunk()
+    {
+        var larger = ArrayPool<byte>.Shared.Rent(ItemFormat.ChunkLength);
+        _chunks[0].AsSpan(0, _used).CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(_chunks[0]);
+        _chunks[0] = larger;
+    }
+
+    private bool TryReserve()
+    {
+        if (!_spool.TryReserveMemory(ItemFormat.ChunkLength))
+            return false;
+        _reserved += ItemFormat.ChunkLength;
+        return true;
     }
 
     private SpooledMail Commit(AcceptedMail mail)
@@ -107,7 +129,7 @@ internal sealed class SpoolWriter : IAsyncDisposable
             WriteWhole(mail);
         else
         {
-            Put(Seal(_chunks[^1].AsSpan(0, _used), isLast: true));
+            PutChunk(_chunks[^1].AsMemory(0, _used), isLast: true);
             Put(ItemFormat.Tail(_keys, _header, _length, mail));
         }
         RandomAccess.FlushToDisk(_stream!.SafeFileHandle);
@@ -125,7 +147,9 @@ internal sealed class SpoolWriter : IAsyncDisposable
             File.Delete(path);
             throw;
         }
-        var kept = isSmall && _spool.TryReserveMemory(_length) ? CopyChunks() : null;
+        // What it took while it came it needs no more.
+        GiveBackReserve();
+        var kept = isSmall && _length <= _spool.Options.KeepInMemory && _spool.TryReserveMemory(_length) ? CopyChunks() : null;
         var content = new SpoolContent(path, _keys, _header.Length, _length, kept);
         var item = new SpooledMail(_spool, Id, mail, content, path, new SpoolJournal(_spool.LogPath(Id), _keys, _spool.QueueSync));
         Close();
@@ -146,9 +170,8 @@ internal sealed class SpoolWriter : IAsyncDisposable
             {
                 var isLast = i >= _chunks.Count - 1;
                 var plain = _chunks.Count == 0 ? [] : _chunks[i].AsSpan(0, isLast ? _used : ItemFormat.ChunkLength);
-                var octets = Seal(plain, isLast);
-                octets.CopyTo(whole.AsSpan(at));
-                at += octets.Length;
+                Seal(plain, whole.AsSpan(at, plain.Length), whole.AsSpan(at + plain.Length, ItemKeys.TagLength), isLast);
+                at += plain.Length + ItemKeys.TagLength;
             }
             tail.CopyTo(whole, at);
             OpenFile();
@@ -175,14 +198,22 @@ internal sealed class SpoolWriter : IAsyncDisposable
         _written += octets.Length;
     }
 
-    private ReadOnlySpan<byte> Seal(ReadOnlySpan<byte> plain, bool isLast)
+    /// <summary>Seals in place: the chunk's plain content is gone.</summary>
+    private void PutChunk(Memory<byte> chunk, bool isLast)
+    {
+        var tag = new byte[ItemKeys.TagLength];
+        Seal(chunk.Span, chunk.Span, tag, isLast);
+        _spool.BeforeWrite?.Invoke();
+        RandomAccess.Write(_stream!.SafeFileHandle, [chunk, tag], _written);
+        _written += chunk.Length + tag.Length;
+    }
+
+    private void Seal(ReadOnlySpan<byte> plain, Span<byte> sealedOctets, Span<byte> tag, bool isLast)
     {
         _gcm ??= _keys.ForContent();
-        _sealed ??= ArrayPool<byte>.Shared.Rent(ItemFormat.ChunkLength + ItemKeys.TagLength);
         Span<byte> nonce = stackalloc byte[ItemKeys.NonceLength];
         ItemKeys.ContentNonce(nonce, _sealedChunks++, isLast);
-        _gcm.Encrypt(nonce, plain, _sealed.AsSpan(0, plain.Length), _sealed.AsSpan(plain.Length, ItemKeys.TagLength));
-        return _sealed.AsSpan(0, plain.Length + ItemKeys.TagLength);
+        _gcm.Encrypt(nonce, plain, sealedOctets, tag);
     }
 
     private byte[][] CopyChunks()
@@ -207,10 +238,8 @@ internal sealed class SpoolWriter : IAsyncDisposable
         _isOver = true;
         _stream?.Dispose();
         _gcm?.Dispose();
+        _gcm = null;
         GiveBackChunks();
-        if (_sealed is { } rented)
-            ArrayPool<byte>.Shared.Return(rented);
-        (_gcm, _sealed) = (null, null);
     }
 
     private void GiveBackChunks()
@@ -218,5 +247,12 @@ internal sealed class SpoolWriter : IAsyncDisposable
         foreach (var chunk in _chunks)
             ArrayPool<byte>.Shared.Return(chunk);
         _chunks.Clear();
+        GiveBackReserve();
+    }
+
+    private void GiveBackReserve()
+    {
+        _spool.FreeMemory(_reserved);
+        _reserved = 0;
     }
 }

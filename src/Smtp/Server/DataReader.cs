@@ -3,7 +3,7 @@ namespace GatewaySecure.Smtp.Server;
 /// <summary>
 /// Finds the content of one message in what arrives, piece by piece and without copying: takes out the one dot that
 /// transparency added (RFC 5321 §4.5.2), finds the true end <c>CRLF . CRLF</c> and nothing else, and notices every CR or LF
-/// that is not part of CRLF (§2.3.8). All other octets, NUL and 8-bit among them, pass as they are. Pure; no I/O.
+/// that is not part of CRLF (§2.3.8), and every NUL. All octets but line ends, NUL and 8-bit among them, pass as they are. Pure; no I/O.
 /// </summary>
 /// <param name="dots">True for DATA; false for BDAT, where dots mean nothing and the end is known by count.</param>
 /// <param name="normalise">A bare CR or LF becomes CRLF. It starts a line (a dot after it is taken out) and never ends the message.</param>
@@ -43,6 +43,12 @@ internal sealed class DataReader(bool dots, bool normalise)
 
     /// <summary>A bare CR or LF was found and not normalised: the message must be refused.</summary>
     public bool HasBareLineEnd { get; private set; }
+
+    /// <summary>
+    /// A NUL was given out: the message must be refused (RFC 5322 §3.5, §4). A next hop that drops or stops at a NUL would see another
+    /// message than we do, and perhaps another end of it.
+    /// </summary>
+    public bool HasNul { get; private set; }
 
     /// <summary>
     /// Takes octets from the front of <paramref name="input"/> and gives the next piece of content (it may be empty).
@@ -147,10 +153,11 @@ internal sealed class DataReader(bool dots, bool normalise)
         return normalise ? normalised : default;
     }
 
-    private static ReadOnlyMemory<byte> Take(ref ReadOnlyMemory<byte> input, int count)
+    private ReadOnlyMemory<byte> Take(ref ReadOnlyMemory<byte> input, int count)
     {
         var piece = input[..count];
         input = input[count..];
+        HasNul = HasNul || piece.Span.Contains((byte)0);
         return piece;
     }
 }

@@ -14,7 +14,7 @@ internal sealed class MessageReceiver(IMessageSink sink, SmtpServerOptions optio
     public DataReader Reader { get; } = new(dots, options.NormaliseBareLineEnds);
 
     /// <summary>What the message is refused with, as far as it is known now.</summary>
-    public SmtpReply? Refusal => _refusal ?? (Reader.HasBareLineEnd ? Replies.BareLineEnd : null);
+    public SmtpReply? Refusal => _refusal ?? (Reader.HasBareLineEnd ? Replies.BareLineEnd : Reader.HasNul ? Replies.Nul : null);
 
     /// <summary>A chunk of that size is about to come: one that can't fit is refused before it was read.</summary>
     public void Announce(long octets)

@@ -31,6 +31,7 @@ internal static class Replies
     public static readonly SmtpReply TlsAlready = new(503, "5.5.1", "Already under TLS");
     public static readonly SmtpReply TooBig = new(552, "5.3.4", "Message too big");
     public static readonly SmtpReply BareLineEnd = new(554, "5.6.0", "Message holds a CR or LF that is not part of CRLF");
+    public static readonly SmtpReply Nul = new(554, "5.6.0", "Message holds a NUL");
 
     public static readonly SmtpReply AuthNotOffered = new(502, "5.5.1", "AUTH not offered");
     public static readonly SmtpReply AuthNeedsTls = new(538, "5.7.11", "Encryption required: say STARTTLS first");

@@ -50,7 +50,7 @@ internal sealed class Watch : IDisposable
         {
             (_reader, _writer, _deadline, _interruptible, _timedOut) = (reader, writer, deadline, interruptible, false);
             if (MustStop)
-                Cancel();
+                Cancel(reader, writer);
             else
                 _timer.Change(Remaining(deadline), Timeout.InfiniteTimeSpan);
         }
@@ -93,9 +93,12 @@ internal sealed class Watch : IDisposable
 
     private void OnTimer()
     {
+        PipeReader? reader;
+        PipeWriter? writer;
         lock (_gate)
         {
-            if (_reader is null && _writer is null)
+            (reader, writer) = (_reader, _writer);
+            if (reader is null && writer is null)
                 return;
             var left = Remaining(_deadline);
             if (left > TimerSlack)
@@ -105,22 +108,27 @@ internal sealed class Watch : IDisposable
                 return;
             }
             _timedOut = true;
-            Cancel();
         }
+        Cancel(reader, writer);
     }
 
     private void Interrupt()
     {
+        PipeReader? reader;
+        PipeWriter? writer;
         lock (_gate)
         {
-            if (MustStop)
-                Cancel();
+            if (!MustStop)
+                return;
+            (reader, writer) = (_reader, _writer);
         }
+        Cancel(reader, writer);
     }
 
-    private void Cancel()
+    /// <summary>Not under the gate where somebody waits: the transport may let the session go on at once, on this very thread.</summary>
+    private static void Cancel(PipeReader? reader, PipeWriter? writer)
     {
-        _reader?.CancelPendingRead();
-        _writer?.CancelPendingFlush();
+        reader?.CancelPendingRead();
+        writer?.CancelPendingFlush();
     }
 }

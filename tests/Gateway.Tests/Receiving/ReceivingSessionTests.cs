@@ -56,6 +56,22 @@ public sealed class ReceivingSessionTests : IDisposable
     }
 
     [Fact]
+    public async Task A_large_header_waits_with_its_sender_while_memory_is_taken()
+    {
+        var header = string.Concat(Enumerable.Repeat("X-Trace: " + new string('x', 60) + "\r\n", 1000));
+        var all = _bench.Options.MemoryBudget;
+        Assert.True(_bench.Spool.TryReserveMemory(all));
+        Assert.Equal("452 4.3.1 Too many large headers at once, try again later", (await ReceiveAsync(Inside, header + Plain, "bob@example.org")).ToString());
+        Assert.Equal(250, (await ReceiveAsync(Inside, Plain, "bob@example.org")).Code);
+        Assert.Equal(all, _bench.Spool.InMemory);
+
+        _bench.Spool.FreeMemory(all);
+        Assert.Equal(250, (await ReceiveAsync(Inside, header + Plain, "bob@example.org")).Code);
+        // Only what was accepted for its first attempt is still held.
+        Assert.Equal(_queued[^1].Content.Length, _bench.Spool.InMemory);
+    }
+
+    [Fact]
     public async Task A_header_that_rules_could_not_see_whole_is_refused()
     {
         var reply = await ReceiveAsync(Inside, "X-Filler: " + string.Concat(Enumerable.Repeat("x\r\n ", 80_000)) + "\r\n" + Plain, "bob@example.org");
