@@ -10,6 +10,7 @@ public sealed class ArrowTests
         ["Addresses"] = [],
         ["Dns"] = [],
         ["MailAuthentication"] = ["Addresses", "Dns"],
+        ["Milter"] = [],
         ["Smtp"] = ["Addresses"],
         ["Policies"] = ["Addresses"],
         ["KdcCore"] = ["Addresses"],
