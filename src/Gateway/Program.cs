@@ -17,6 +17,7 @@ var root = new RootCommand("""
     QueueCommands.Create(SpoolAccess.Open),
     UserCommands.Create(),
     SmimeCommands.Create(),
+    DkimCommands.Create(),
     AuditCommands.Create(),
 };
 // Longer than sessions and deliveries under way may take to end; the default of two seconds would cut them off.

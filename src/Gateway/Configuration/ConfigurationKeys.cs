@@ -15,11 +15,15 @@ internal static class ConfigurationKeys
         "relay-networks",
         "relay-evidence-from",
         "users",
+        "dns",
+        "authentication",
         "next-hops",
         "routes",
         "default-next-hop",
         "certificates",
         "signing",
+        "dkim",
+        "scanners",
         "kdc",
         "queue",
         "limits",
@@ -33,6 +37,14 @@ internal static class ConfigurationKeys
     public static readonly string[] Tls = ["certificate", "key"];
 
     public static readonly string[] User = ["name", "password", "mailboxes"];
+
+    public static readonly string[] Dns = ["servers"];
+
+    public static readonly string[] Authentication = ["authserv-id", "dmarc", "exempt-networks", "trusted-arc-sealers"];
+
+    public static readonly string[] Dkim = ["domain", "selector", "key"];
+
+    public static readonly string[] Scanner = ["name", "milter", "direction", "timeout", "connections", "infected"];
 
     public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory"];
 
@@ -60,6 +72,10 @@ internal static class ConfigurationKeys
         ["listener"] = Listener,
         ["tls"] = Tls,
         ["user"] = User,
+        ["dns"] = Dns,
+        ["authentication"] = Authentication,
+        ["dkim"] = Dkim,
+        ["scanner"] = Scanner,
         ["nextHop"] = NextHop,
         ["route"] = Route,
         ["certificates"] = Certificates,

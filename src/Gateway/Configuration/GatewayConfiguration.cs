@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using System.Net;
 using GatewaySecure.Addresses;
+using GatewaySecure.Dns;
 using GatewaySecure.Gateway.Queue;
+using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.Policies;
@@ -25,6 +27,15 @@ internal sealed record GatewayConfiguration
     public ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; } = [];
 
     public ImmutableArray<UserConfiguration> Users { get; init; } = [];
+
+    public DnsResolverOptions Dns { get; init; } = new();
+
+    /// <summary>Null: mail from outside is not examined.</summary>
+    public AuthenticationConfiguration? Authentication { get; init; }
+
+    public ImmutableArray<DkimKeyConfiguration> Dkim { get; init; } = [];
+
+    public ImmutableArray<Scanner> Scanners { get; init; } = [];
 
     public required ImmutableArray<NextHopConfiguration> NextHops { get; init; }
 

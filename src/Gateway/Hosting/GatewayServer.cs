@@ -6,6 +6,7 @@ using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.Gateway.Reports;
+using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
@@ -107,11 +108,17 @@ internal sealed class GatewayServer : IAsyncDisposable
         var resolver = configuration.NextHops(time, o => Own(o));
         QueueRunner? queue = null;
         var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, new QueueTimes(configuration.Queue.ExpireAfter), time);
-        var protector = new ItemProtector(new MailProtector(time), _certificates, keys.Signer, keys.Tickets);
-        var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>());
+        var scan = Own(configuration.ContentScan(keys.Audit, time, logs.CreateLogger<ContentScan>()));
+        var sealer = new MailProtector(time);
+        var outgoing = new OutgoingSigner(sealer, configuration.DkimSigner(time, o => Own(o)), configuration.Policy);
+        var protector = new ItemProtector(sealer, _certificates, keys.Signer, keys.Tickets, scan, outgoing);
+        var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>(), scan);
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 
-        var intake = new Intake(configuration.ReceivingSettings(), spool, queue.Add, time, logs.CreateLogger<Intake>());
+        var intake = new Intake(configuration.ReceivingSettings(), spool, queue.Add, time, logs.CreateLogger<Intake>())
+        {
+            Authentication = configuration.SenderAuthentication(time),
+        };
         var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);
         var tls = configuration.TlsOptions(state, time.GetUtcNow());
         // Sessions go on where their octets arrive: one change of threads for a command instead of three. An fsync is waited for on other threads.

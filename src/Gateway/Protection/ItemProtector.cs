@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Data.Common;
 using System.Security.Cryptography;
+using GatewaySecure.Addresses;
+using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
@@ -10,7 +12,8 @@ using GatewaySecure.Smtp;
 namespace GatewaySecure.Gateway.Protection;
 
 /// <summary>Puts a spooled mail before the protector, with the organisation's signer, the certificates in use, and the KDC.</summary>
-internal sealed class ItemProtector(MailProtector protector, CertificateWatch certificates, SmimeSigner? signer, ITicketSource tickets)
+internal sealed class ItemProtector(
+    MailProtector protector, CertificateWatch certificates, SmimeSigner? signer, ITicketSource tickets, IContentScan scan, OutgoingSigner outgoing)
     : IItemProtector
 {
     /// <summary>The KDC's limit for one request (docs/formats/kdc-mail.md §7).</summary>
@@ -24,12 +27,27 @@ internal sealed class ItemProtector(MailProtector protector, CertificateWatch ce
         CancellationToken cancellationToken)
     {
         var addresses = recipients.Select(r => r.Address).ToImmutableArray();
+        var content = scan.ContentOf(item);
+        var outcome = await ProtectAsync(item, content, addresses, method, keptState, cancellationToken);
+        return outcome is ProtectionOutcome.Ready ready
+            ? ready with { Message = await outgoing.SignAsync(item, content, addresses, ready.Message, cancellationToken) }
+            : outcome;
+    }
+
+    private async ValueTask<ProtectionOutcome> ProtectAsync(
+        SpooledMail item,
+        IMailContent content,
+        ImmutableArray<MailAddress> addresses,
+        ProtectionMethod method,
+        ReadOnlyMemory<byte>? keptState,
+        CancellationToken cancellationToken)
+    {
         switch (method)
         {
             case ProtectionMethod.Normal:
-                return protector.PassThrough(item.Content, item.Mail.HoldsEightBit);
+                return protector.PassThrough(content, item.Mail.HoldsEightBit);
             case ProtectionMethod.Ca:
-                return await protector.SealCaAsync(new SmimeOrder(item.Content, addresses, signer, certificates.Current), cancellationToken);
+                return await protector.SealCaAsync(new SmimeOrder(content, addresses, signer, certificates.Current), cancellationToken);
             case ProtectionMethod.Kdc:
                 break;
             default:
@@ -43,7 +61,7 @@ internal sealed class ItemProtector(MailProtector protector, CertificateWatch ce
             return new ProtectionOutcome.Failed($"KDC mail goes to at most {MaxTickets} recipients at once.");
         try
         {
-            var order = new KdcOrder(item.Content, sender, addresses, evidence, tickets, keptState);
+            var order = new KdcOrder(content, sender, addresses, evidence, tickets, keptState);
             return await protector.SealKdcAsync(order, cancellationToken);
         }
         catch (Exception e) when (e is DbException or CryptographicException)

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Reports;
+using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.MailProtection;
 using GatewaySecure.Policies;
@@ -16,7 +17,8 @@ namespace GatewaySecure.Gateway.Queue;
 /// its next hop, and the outcome written down. What a rule demands and can't be had is held or refused, never sent in clear.
 /// </summary>
 internal sealed class ItemWork(
-    IItemProtector protector, NextHopResolver nextHops, IReporter reporter, QueueOptions options, TimeProvider time, ILogger<ItemWork> log)
+    IItemProtector protector, NextHopResolver nextHops, IReporter reporter, QueueOptions options, TimeProvider time, ILogger<ItemWork> log,
+    IContentScan? scan = null)
 {
     /// <exception cref="IOException">The spool could not be written. What was delivered stays known.</exception>
     public async ValueTask TryAsync(SpooledMail item, CancellationToken cancellationToken)
@@ -24,7 +26,10 @@ internal sealed class ItemWork(
         var outcome = new Outcome(item);
         try
         {
-            foreach (var group in Groups(item, time.GetUtcNow()))
+            var groups = Groups(item, time.GetUtcNow());
+            ImmutableArray<int> toSend = [.. groups.Where(g => g.Decision.Action == DecisionAction.Protect).SelectMany(g => g.Indexes)];
+            var mayGo = toSend.IsEmpty || scan is null || Passes(await scan.ExamineAsync(item, cancellationToken), toSend, outcome);
+            foreach (var group in groups.Where(g => mayGo || g.Decision.Action != DecisionAction.Protect))
                 await TryGroupAsync(group, outcome, cancellationToken);
             await SettleAsync(item, outcome, cancellationToken);
         }
@@ -86,6 +91,30 @@ internal sealed class ItemWork(
 
     private static bool IsDue(RecipientStatus status, DateTimeOffset now) =>
         status.NextAttempt is { } due ? due <= now : status.State == RecipientState.Queued;
+
+    /// <summary>What scanners say holds for everybody whom the mail would go to now.</summary>
+    private bool Passes(ScanOutcome scanned, ImmutableArray<int> indexes, Outcome outcome)
+    {
+        switch (scanned)
+        {
+            case ScanOutcome.Clean:
+                return true;
+            case ScanOutcome.Hold hold:
+                outcome.Hold(indexes, hold.Reason, retryAt: null, hold.IsReported);
+                return false;
+            case ScanOutcome.Refuse refuse:
+                outcome.Fail(indexes, refuse.Reason, isReported: refuse.IsReported);
+                return false;
+            case ScanOutcome.Unknown unknown:
+                outcome.HoldFor(indexes, unknown.Reason, time.GetUtcNow(), options);
+                return false;
+            case ScanOutcome.NotAsked notAsked:
+                outcome.Wait(indexes, notAsked.Reason, time.GetUtcNow() + notAsked.RestsFor);
+                return false;
+            default:
+                throw new InvalidOperationException("ScanOutcome is a closed hierarchy.");
+        }
+    }
 
     private async ValueTask TryGroupAsync(Group group, Outcome outcome, CancellationToken cancellationToken)
     {
@@ -195,6 +224,8 @@ internal sealed class ItemWork(
             {
                 case RecipientState.Failed:
                     log.Failed(item.Id, recipient, reason);
+                    if (change.Telling == Outcome.Telling.Never)
+                        break;
                     reports.Add(new RecipientReport(index, ReportKind.Failed, reason, change.Reply, change.NextHop));
                     break;
                 case RecipientState.Delivered when change is { NotReportedBeyond: true }:
@@ -202,6 +233,9 @@ internal sealed class ItemWork(
                     break;
                 case RecipientState.Held when !change.Status.DelayReported:
                     log.Held(item.Id, recipient, reason);
+                    if (change.Telling == Outcome.Telling.Never
+                        || (change.Telling == Outcome.Telling.Later && now - item.Mail.AcceptedAt < options.DelayReportAfter))
+                        break;
                     reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, IsHeld: true));
                     outcome.MarkReported(index);
                     break;
@@ -214,7 +248,8 @@ internal sealed class ItemWork(
                     break;
             }
         }
-        return reports;
+        // Who sent a mail that its own domain disowns is not known; the one it names has nothing to do with it.
+        return item.Mail.IsDisowned ? [] : reports;
     }
 
     private static EnvelopeRecipient RecipientOf(SpooledMail item, int index) => item.Mail.Envelope.Recipients[index];

@@ -14,6 +14,9 @@ internal sealed class Intake(
 
     public RecipientGate Gate { get; } = new(settings);
 
+    /// <summary>Null: mail from outside is not examined.</summary>
+    public SenderAuthentication? Authentication { get; init; }
+
     public MailSpool Spool => spool;
 
     public TimeProvider Time => time;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Spool;
+using GatewaySecure.MailAuthentication;
 using GatewaySecure.Policies;
 using GatewaySecure.Smtp;
 using GatewaySecure.Smtp.Server;
@@ -26,12 +27,18 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
     private const int FreeHeader = 32 << 10;
 
     private readonly HeaderCapture _header = new();
+
+    /// <summary>Null: mail of this peer is not examined.</summary>
+    private readonly MailExamination? _examination = intake.Gate.IsInside(peer) ? null : intake.Authentication?.Begin(peer, envelope);
+    private ReadOnlyMemory<byte> _cleanHeader;
     private bool _holdsEightBit;
     private int _reserved;
+    private int _received;
 
     public async ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
     {
         _holdsEightBit = _holdsEightBit || octets.Span.ContainsAnyExceptInRange((byte)0, (byte)127);
+        _examination?.Append(octets.Span);
         if (!_header.IsComplete)
         {
             _header.Add(octets.Span);
@@ -41,17 +48,19 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
                 return Loop;
             if (!HasRoomForHeader())
                 return NoMemory;
+            if (_examination is not null)
+            {
+                // Held back until it is whole, since fields may have to go.
+                var before = _received;
+                _received += octets.Length;
+                if (!_header.IsComplete)
+                    return null;
+                octets = octets[(_header.Octets.Length - before)..];
+                if (await SpoolAsync(CleanHeader(), cancellationToken) is { } refusal)
+                    return refusal;
+            }
         }
-        try
-        {
-            await writer.WriteAsync(octets, cancellationToken);
-        }
-        catch (SpoolUnavailableException e)
-        {
-            intake.Log.SpoolUnavailable(writer.Id, e);
-            return Intake.NoStorage;
-        }
-        return null;
+        return await SpoolAsync(octets, cancellationToken);
     }
 
     public async ValueTask<SmtpReply> CommitAsync(CancellationToken cancellationToken)
@@ -59,7 +68,9 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         // A message without an empty line is all header.
         if (!_header.IsComplete && GoesRound())
             return Loop;
-        var headers = HeaderFacts.Read(_header.Octets);
+        if (_examination is not null && !_header.IsComplete && await SpoolAsync(CleanHeader(), cancellationToken) is { } full)
+            return full;
+        var headers = HeaderFacts.Read(_examination is null ? _header.Octets : _cleanHeader.Span);
         var inside = intake.Gate.IsInside(peer);
         var decisions = envelope.Recipients.Select(r => intake.Gate.Decide(inside, envelope.Sender, r.Address, headers)).ToImmutableArray();
         var refused = decisions.Count(d => d.Action == DecisionAction.Reject);
@@ -70,6 +81,14 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), reason);
             return intake.Gate.Refusal(peer, reason);
         }
+        var judgement = await JudgeAsync(cancellationToken);
+        if (judgement?.Refusal is { } disowned)
+        {
+            intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), disowned.ToString());
+            return disowned;
+        }
+        if (judgement?.HoldReason is { } why)
+            decisions = [.. decisions.Select(d => d.Action == DecisionAction.Protect ? d with { Action = DecisionAction.Hold, Reason = why } : d)];
         var mail = new AcceptedMail
         {
             AcceptedAt = intake.Time.GetUtcNow(),
@@ -83,6 +102,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
                 intake.Gate.EvidenceFor(peer, envelope.Sender),
                 inside),
             HoldsEightBit = _holdsEightBit,
+            OnTop = judgement?.Field,
+            IsDisowned = judgement?.IsDisowned ?? false,
         };
         SpooledMail item;
         try
@@ -106,14 +127,41 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     public ValueTask DisposeAsync()
     {
+        _examination?.Dispose();
         intake.Spool.FreeMemory(_reserved);
         _reserved = 0;
         return writer.DisposeAsync();
     }
 
+    private async ValueTask<SmtpReply?> SpoolAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await writer.WriteAsync(octets, cancellationToken);
+        }
+        catch (SpoolUnavailableException e)
+        {
+            intake.Log.SpoolUnavailable(writer.Id, e);
+            return Intake.NoStorage;
+        }
+        return null;
+    }
+
+    /// <summary>From outside nobody may speak in our name (RFC 8601 §5).</summary>
+    private ReadOnlyMemory<byte> CleanHeader() => _cleanHeader = HeaderFirewall.Clean(
+        _header.Memory,
+        f => f.Is(AuthenticationResultsField.Name) && AuthenticationResultsField.ClaimsToBeOf(intake.Authentication!.ServiceId, f.RawValue.Span));
+
+    private async ValueTask<ArrivalJudgement?> JudgeAsync(CancellationToken cancellationToken) =>
+        _examination is null
+            ? null
+            : await intake.Authentication!.JudgeAsync(
+                _examination, peer, envelope, envelope.Recipients.All(r => intake.Gate.IsOurPostmaster(r.Address)), cancellationToken);
+
     private bool HasRoomForHeader()
     {
-        var more = _header.Capacity - FreeHeader - _reserved;
+        // Who examines it keeps a copy.
+        var more = ((_examination is null ? 1 : 2) * _header.Capacity) - FreeHeader - _reserved;
         if (more <= 0)
             return true;
         if (!intake.Spool.TryReserveMemory(more))
