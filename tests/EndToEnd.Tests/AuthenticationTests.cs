@@ -101,7 +101,7 @@ public sealed class AuthenticationTests
         var gateway = new GatewayProcess(new GatewaySetup
         {
             NextHopPort = sink.Port,
-            More = $"dns:\n  servers: [{dns.Resolver}]\nauthentication:\n  dmarc: {dmarc}\n",
+            More = $"dns:\n  resolver: [{dns.Resolver}]\nauthentication:\n  dmarc: {dmarc}\n",
         });
         await gateway.StartAsync();
         return gateway;

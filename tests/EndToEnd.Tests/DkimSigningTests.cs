@@ -26,7 +26,7 @@ public sealed class DkimSigningTests
         await using var gateway = new GatewayProcess(new GatewaySetup
         {
             NextHopPort = sink.Port,
-            More = $"dns:\n  servers: [{dns.Resolver}]\ndkim:\n"
+            More = $"dns:\n  resolver: [{dns.Resolver}]\ndkim:\n"
                 + $"  - {{ domain: example.org, selector: r1, key: {keys["r1"]} }}\n  - {{ domain: example.org, selector: e1, key: {keys["e1"]} }}\n",
         });
         partner.TellAuthority(gateway);
@@ -84,7 +84,7 @@ public sealed class DkimSigningTests
         var configuration = new GatewaySetup
         {
             NextHopPort = 25,
-            More = $"dns:\n  servers: [{dns.Resolver}]\ndkim:\n"
+            More = $"dns:\n  resolver: [{dns.Resolver}]\ndkim:\n"
                 + $"  - {{ domain: example.org, selector: a, key: {keys["a"]} }}\n  - {{ domain: example.org, selector: b, key: {keys["b"]} }}\n",
         };
         await File.WriteAllTextAsync(keys["gateway.yaml"], configuration.Yaml(2525, 2526), TestContext.Current.CancellationToken);

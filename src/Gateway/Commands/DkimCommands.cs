@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using GatewaySecure.Addresses;
-using GatewaySecure.Dns;
+using GatewaySecure.Gateway.Hosting;
 using GatewaySecure.MailAuthentication.Dkim;
 
 namespace GatewaySecure.Gateway.Commands;
@@ -86,7 +86,7 @@ internal static class DkimCommands
                 return ExitCode.Problem;
             }
             using var key = DkimSigningKey.FromPem(wanted.Domain, wanted.Selector, await File.ReadAllTextAsync(wanted.KeyFile, cancellationToken));
-            var objection = await key.CheckPublishedAsync(new DnsResolver(configuration.Dns, TimeProvider.System), cancellationToken);
+            var objection = await key.CheckPublishedAsync(configuration.Resolver(TimeProvider.System), cancellationToken);
             Console.WriteLine(objection is null ? $"{key.RecordName} holds the public half of {wanted.KeyFile}." : $"{key.RecordName}: {objection}.");
             return objection is null ? ExitCode.Success : ExitCode.Problem;
         });

@@ -3,13 +3,12 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Security.Cryptography;
 using GatewaySecure.Addresses;
-using GatewaySecure.Dns;
 using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.MailAuthentication.Dkim;
 
 namespace GatewaySecure.Gateway.Configuration;
 
-/// <summary>Reads <c>authentication</c> and <c>dkim</c>, and whom the DNS is asked of (<c>dns</c>).</summary>
+/// <summary>Reads <c>authentication</c> and <c>dkim</c>.</summary>
 internal static class AuthenticationReader
 {
     /// <summary>Null where mail is not examined.</summary>
@@ -45,11 +44,6 @@ internal static class AuthenticationReader
         }
         return keys.ToImmutable();
     }
-
-    public static DnsResolverOptions ReadDns(ConfigurationSection top) =>
-        top.Section("dns", ConfigurationKeys.Dns) is { } section
-            ? new DnsResolverOptions { Servers = section.List<IPEndPoint>("servers", ValueParsers.EndPoint!) }
-            : new DnsResolverOptions();
 
     private static void CheckKey(ConfigurationSection section, DomainName domain, string selector, string file)
     {

@@ -15,11 +15,12 @@ internal static class ConfigurationKeys
         "relay-networks",
         "relay-evidence-from",
         "users",
-        "dns",
         "authentication",
         "next-hops",
         "routes",
         "default-next-hop",
+        "dns",
+        "tls-reports",
         "certificates",
         "signing",
         "dkim",
@@ -38,17 +39,19 @@ internal static class ConfigurationKeys
 
     public static readonly string[] User = ["name", "password", "mailboxes"];
 
-    public static readonly string[] Dns = ["servers"];
-
     public static readonly string[] Authentication = ["authserv-id", "dmarc", "exempt-networks", "trusted-arc-sealers"];
 
     public static readonly string[] Dkim = ["domain", "selector", "key"];
 
     public static readonly string[] Scanner = ["name", "milter", "direction", "timeout", "connections", "infected"];
 
-    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory"];
+    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory", "mx"];
 
     public static readonly string[] Route = ["recipients", "next-hop"];
+
+    public static readonly string[] Dns = ["resolver", "trusted"];
+
+    public static readonly string[] TlsReports = ["from"];
 
     public static readonly string[] Certificates = ["recipients", "trust", "intermediates", "crls", "revocation", "minimum-rsa-bits", "gcm-readers"];
 
@@ -72,12 +75,13 @@ internal static class ConfigurationKeys
         ["listener"] = Listener,
         ["tls"] = Tls,
         ["user"] = User,
-        ["dns"] = Dns,
         ["authentication"] = Authentication,
         ["dkim"] = Dkim,
         ["scanner"] = Scanner,
         ["nextHop"] = NextHop,
         ["route"] = Route,
+        ["dns"] = Dns,
+        ["tlsReports"] = TlsReports,
         ["certificates"] = Certificates,
         ["signing"] = Signing,
         ["kdc"] = Kdc,

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
 using GatewaySecure.Addresses;
-using GatewaySecure.Dns;
 using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
@@ -28,8 +27,6 @@ internal sealed record GatewayConfiguration
 
     public ImmutableArray<UserConfiguration> Users { get; init; } = [];
 
-    public DnsResolverOptions Dns { get; init; } = new();
-
     /// <summary>Null: mail from outside is not examined.</summary>
     public AuthenticationConfiguration? Authentication { get; init; }
 
@@ -42,6 +39,11 @@ internal sealed record GatewayConfiguration
     public ImmutableArray<RouteConfiguration> Routes { get; init; } = [];
 
     public required string DefaultNextHop { get; init; }
+
+    public DnsConfiguration Dns { get; init; } = DnsConfiguration.System;
+
+    /// <summary>Null: none are sent.</summary>
+    public TlsReportsConfiguration? TlsReports { get; init; }
 
     public CertificatesConfiguration Certificates { get; init; } = new();
 

@@ -12,11 +12,13 @@ namespace GatewaySecure.Gateway.Hosting;
 // What is asked about mail: where it comes from, what scanners say, and what is signed.
 internal static partial class ConfigurationMapping
 {
-    public static SenderAuthentication? SenderAuthentication(this GatewayConfiguration configuration, TimeProvider time) =>
+    public static DnsResolver Resolver(this GatewayConfiguration configuration, TimeProvider time) =>
+        new(new DnsResolverOptions { Servers = configuration.Dns.Resolvers, TrustAuthenticated = configuration.Dns.Trusted }, time);
+
+    public static SenderAuthentication? SenderAuthentication(this GatewayConfiguration configuration, IDnsResolver dns, TimeProvider time) =>
         configuration.Authentication is { } authentication
             ? new SenderAuthentication(
-                new MailAuthenticator(
-                    new DnsResolver(configuration.Dns, time), new MailAuthenticationOptions { TrustedSealers = authentication.TrustedSealers }, time),
+                new MailAuthenticator(dns, new MailAuthenticationOptions { TrustedSealers = authentication.TrustedSealers }, time),
                 new AuthenticationPolicy(
                     authentication.ServiceId ?? configuration.HostName.Ascii, authentication.Dmarc, authentication.ExemptNetworks))
             : null;
