@@ -19,7 +19,7 @@ internal sealed class OutgoingSigner(MailProtector protector, DkimSigner signer,
     public async ValueTask<SendableMessage> SignAsync(
         SpooledMail item, IMailContent content, ImmutableArray<MailAddress> recipients, SendableMessage message, CancellationToken cancellationToken)
     {
-        if (!item.Mail.Session.FromInside || recipients.All(r => policy.OwnDomains.Contains(r.Domain)))
+        if (signer.IsEmpty || !item.Mail.Session.FromInside || recipients.All(r => policy.OwnDomains.Contains(r.Domain)))
             return message;
         if (!signer.Signs(await HeaderBuffer.ReadAsync(content.OpenRead(), cancellationToken)))
             return message;

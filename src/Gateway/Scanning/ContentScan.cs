@@ -30,6 +30,8 @@ internal sealed class ContentScan(
 
     public IMailContent ContentOf(SpooledMail item)
     {
+        if (scanners.IsEmpty)
+            return item.Content;
         // The last one to add stands on top.
         var added = scanners.Reverse()
             .Where(s => HasToPass(item, s.Scanner))
