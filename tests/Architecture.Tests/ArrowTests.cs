@@ -9,15 +9,18 @@ public sealed class ArrowTests
     {
         ["Addresses"] = [],
         ["Dns"] = [],
+        ["MailAuthentication"] = ["Addresses", "Dns"],
+        ["Milter"] = [],
         ["Smtp"] = ["Addresses"],
         ["Policies"] = ["Addresses"],
         ["KdcCore"] = ["Addresses"],
         ["SmartCard"] = [],
         ["VirtualCard"] = [],
+        ["MailRouting"] = ["Addresses", "Dns"],
         ["HsmAdapter"] = ["KdcCore"],
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
-        ["Gateway"] = ["Addresses", "Dns", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "VirtualCard"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard"],
         ["Demo"] =
@@ -32,6 +35,8 @@ public sealed class ArrowTests
     {
         ["HsmAdapter"] = [],
         ["Dns"] = ["DnsClient"],
+        ["MailRouting"] = ["Microsoft.Extensions.Logging.Abstractions"],
+        ["MailAuthentication"] = ["BouncyCastle.Cryptography", "MimeKit"],
         ["MailProtection"] = ["BouncyCastle.Cryptography", "MimeKit", "System.Security.Cryptography.Pkcs"],
         ["Storage"] = ["Microsoft.EntityFrameworkCore.Sqlite"],
         ["Gateway"] = ["MimeKit", "System.CommandLine", "YamlDotNet"],

@@ -212,6 +212,7 @@ public sealed class PrivateDns : IAsyncDisposable
                 do-daemonize: no
                 num-threads: 1
                 module-config: "validator iterator"
+                aggressive-nsec: no
                 do-not-query-localhost: no
                 local-zone: "." static
 
