@@ -54,7 +54,7 @@ internal static class QueueCommands
                 Console.WriteLine(Serialize(lines));
                 return ExitCode.Success;
             }
-            Console.WriteLine($"{item.Id}, {item.Content.Length} octets, accepted {item.Mail.AcceptedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z from {item.Mail.Session.PeerAddress}");
+            Console.WriteLine($"{item.Id}, {item.Content.Length} octets, accepted {item.Mail.AcceptedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z from {item.Mail.Session.Describe()}");
             foreach (var line in lines)
             {
                 Console.WriteLine($"  {line.Recipient}: {line.State}, {line.Attempts} attempts");

@@ -40,7 +40,10 @@ public interface ISmtpServerHandler
     /// <summary>After each protocol error. Null: go on. A reply (421) is said instead of the error's own. Must not throw.</summary>
     SmtpReply? OnError(SmtpPeer peer) => null;
 
-    /// <summary>The exception behind a 451 4.3.0 (from this handler or its sink) or a failed handshake, for the owner's log. Must not throw.</summary>
+    /// <summary>The handshake failed, or clear text came behind STARTTLS; the connection ends. Must not throw.</summary>
+    void OnHandshakeFailed(SmtpPeer peer, Exception exception) => OnFault(peer, exception);
+
+    /// <summary>The exception behind a 451 4.3.0 (from this handler or its sink), for the owner's log. Must not throw.</summary>
     void OnFault(SmtpPeer peer, Exception exception)
     {
     }

@@ -64,7 +64,7 @@ public sealed partial class SmtpServerSession
         if (_connection.HasBufferedInput)
         {
             // Somebody tries to have clear text taken for what is said under TLS. Nothing he sent is answered.
-            _handler.OnFault(_peer, new InvalidDataException("Clear text came behind STARTTLS."));
+            _handler.OnHandshakeFailed(_peer, new InvalidDataException("Clear text came behind STARTTLS."));
             await _connection.FlushAsync();
             throw new DialogueEndedException(null);
         }
@@ -78,7 +78,7 @@ public sealed partial class SmtpServerSession
     {
         var issuers = new List<X509Certificate2>();
         var options = _options.AskForClientCertificate ? ClientCertificates.Asking(_options.Tls!, issuers) : _options.Tls!;
-        await _connection.StartTlsAsync(options, _options.TlsHandshakeTimeout, e => _handler.OnFault(_peer, e));
+        await _connection.StartTlsAsync(options, _options.TlsHandshakeTimeout, e => _handler.OnHandshakeFailed(_peer, e));
         var tls = _connection.Tls!;
         _peer = _peer with
         {
