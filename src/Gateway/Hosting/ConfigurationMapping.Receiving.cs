@@ -16,12 +16,18 @@ namespace GatewaySecure.Gateway.Hosting;
 internal static partial class ConfigurationMapping
 {
     /// <summary>What makes a session of each connection to each listener.</summary>
+    /// <param name="settings">What holds for all of them.</param>
     /// <param name="queue">Is given each accepted mail.</param>
     public static ImmutableArray<(IPEndPoint Address, SmtpConnectionHandler Handler)> Listeners(
-        this GatewayConfiguration configuration, StateDirectory state, MailSpool spool, Action<SpooledMail> queue, TimeProvider time, ILoggerFactory logs)
+        this GatewayConfiguration configuration,
+        ReceivingSettings settings,
+        StateDirectory state,
+        MailSpool spool,
+        Action<SpooledMail> queue,
+        TimeProvider time,
+        ILoggerFactory logs)
     {
         var log = logs.CreateLogger<Intake>();
-        var settings = configuration.ReceivingSettings();
         var tls = configuration.TlsOptions(state, time.GetUtcNow());
         var refusals = new RefusalLog(log, time);
         var passwords = new RateLimiter(

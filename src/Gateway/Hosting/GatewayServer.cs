@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Control;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Queue;
@@ -129,7 +130,18 @@ internal sealed class GatewayServer : IAsyncDisposable
         var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>());
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 
-        var listeners = configuration.Listeners(state, spool, queue.Add, time, logs);
+        var receiving = configuration.ReceivingSettings();
+        var control = new QueueControl(new QueueParts
+        {
+            Items = queue,
+            Audit = keys.Audit,
+            Reporter = reporter,
+            Rules = new QueueRules(receiving),
+            Requests = new LoweringRequests(state.Requests, time),
+            NextHopOf = address => resolver.Resolve(address).Name,
+            Time = time,
+        });
+        var listeners = configuration.Listeners(receiving, state, spool, queue.Add, time, logs);
         _drain = configuration.Limits.DrainTimeout;
         // The token of StopAsync says when, not the host's own timeout.
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = Timeout.InfiniteTimeSpan);
@@ -151,6 +163,8 @@ internal sealed class GatewayServer : IAsyncDisposable
         foreach (var item in recovered.Items)
             queue.Add(item);
         _queueRuns = queue.RunAsync(_stopQueue.Token);
+        if (ControlListener.Start(state.ControlSocket, control, time, _log) is { } listener)
+            Own(listener);
         _certificates.Start();
         routing.Start(new TlsReportOutbox(spool, queue.Add, time));
 
