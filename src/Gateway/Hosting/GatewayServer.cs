@@ -117,6 +117,7 @@ internal sealed class GatewayServer : IAsyncDisposable
         var keys = _keys = Own(await KeyServices.OpenAsync(configuration, state, time, cancellationToken));
         var logs = Own(LoggerFactory.Create(l => GatewayLogging.Configure(l, logFile)));
         builder.Services.AddSingleton(logs);
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         _log = logs.CreateLogger<GatewayServer>();
         _certificates = Own(new CertificateWatch(
             configuration.CertificateFolders(state), configuration.TrustOptions(), time, problem => _log.CertificateProblem(problem)));
@@ -170,7 +171,8 @@ internal sealed class GatewayServer : IAsyncDisposable
 
         _web = builder.Build();
         Own(_web);
-        await _web.StartAsync(cancellationToken);
+        // Told to stop meanwhile, it stops once it is up: a host that is cut off while it starts may never end.
+        await _web.StartAsync(CancellationToken.None);
         EndPoints = [.. configuration.Listeners.Select(l => l.Address)];
         _log.Started(configuration.HostName.Ascii, string.Join(", ", EndPoints), recovered.Items.Length, keys.VaultDescription);
     }
@@ -180,5 +182,13 @@ internal sealed class GatewayServer : IAsyncDisposable
     {
         _owned.Add(thing);
         return thing;
+    }
+
+    /// <summary>Signals belong to the command that runs the gateway; the host's own way with them would end it twice.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
