@@ -46,6 +46,12 @@ internal sealed record GatewaySetup
     /// <summary>The gateway runs as this user of the machine; null: as ours.</summary>
     public int? RunAs { get; init; }
 
+    /// <summary>Of the relay listener.</summary>
+    public string RelayTls { get; init; } = "starttls";
+
+    /// <summary>Further keys of the relay listener with their values, one for each line.</summary>
+    public IReadOnlyList<string> RelayListener { get; init; } = [];
+
     /// <summary>Further lines at the top level.</summary>
     public string More { get; init; } = "";
 
@@ -57,9 +63,9 @@ internal sealed record GatewaySetup
             organisation-domains: [example.org]
             listeners:
               - address: 127.0.0.1:{relayPort}
-                tls: starttls
+                tls: {RelayTls}
                 authentication: false
-                max-message-size: {MaxMessageSize}
+                max-message-size: {MaxMessageSize}{string.Concat(RelayListener.Select(l => "\n    " + l))}
                 normalise-bare-line-ends-from: [{NormaliseFrom}]
               - address: 127.0.0.1:{submissionPort}
                 tls: starttls

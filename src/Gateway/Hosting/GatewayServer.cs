@@ -102,8 +102,10 @@ internal sealed class GatewayServer : IAsyncDisposable
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested)
         {
-            _log.SessionsCut(_drain);
+            // Told below; the server returns or throws, as it was waiting for sessions or for something else of its own.
         }
+        if (limit.IsCancellationRequested)
+            _log.SessionsCut(_drain);
     }
 
     private async Task OpenAsync(
