@@ -11,7 +11,7 @@ GatewaySecure: a mail gateway that protects by domain rules, with S/MIME or with
   ./gs demo [--once]                     a guided tour on this machine; --once ends by itself
   ./gs run [--config FILE] [--state DIR] the gateway for real use
   ./gs test [NAME-FILTER]                every test, or those of projects whose name holds NAME-FILTER
-  ./gs bench [NAME] [--quick] [--json F] measures against the named rival (relay, smime)
+  ./gs bench [NAME] [--quick] [--json F] measures: relay, smime (against rivals), memory
 
   ./gs gateway ARGS…                     the gateway's tool: policy, queue, audit, user, smime
   ./gs cardmail ARGS…                    opens protected mail with a card

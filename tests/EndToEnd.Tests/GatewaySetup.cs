@@ -40,6 +40,9 @@ internal sealed record GatewaySetup
 
     public string MaxMessageSize { get; init; } = "200 MB";
 
+    /// <summary>Below it, mail is answered with 452.</summary>
+    public string MinimumFreeSpace { get; init; } = "16 MB";
+
     /// <summary>A user of every Linux machine that owns nothing.</summary>
     public const int Nobody = 65534;
 
@@ -92,6 +95,7 @@ internal sealed record GatewaySetup
             queue:
               retry: [1s, 2s, 5s]
               retry-held-after: 2s
+              minimum-free-space: {MinimumFreeSpace}
             rules:
               - name: partners get S/MIME
                 recipient: [partner.example, sink.partner.example]

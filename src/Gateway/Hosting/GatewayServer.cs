@@ -141,7 +141,7 @@ internal sealed class GatewayServer : IAsyncDisposable
             Reporter = reporter,
             Rules = new QueueRules(receiving),
             Requests = new LoweringRequests(state.Requests, time),
-            NextHopOf = address => resolver.Resolve(address).Name,
+            NextHopOf = address => configuration.NextHopOf(address),
             Time = time,
         });
         var listeners = configuration.Listeners(receiving, state, spool, queue.Add, time, logs);
