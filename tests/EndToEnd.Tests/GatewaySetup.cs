@@ -40,11 +40,26 @@ internal sealed record GatewaySetup
 
     public string MaxMessageSize { get; init; } = "200 MB";
 
+    /// <summary>Mail to these domains goes to their own hosts, as the DNS has them; empty: to none.</summary>
+    public IReadOnlyList<string> MxDomains { get; init; } = [];
+
+    /// <summary>Added to the environment of the process.</summary>
+    public IReadOnlyDictionary<string, string>? Environment { get; init; }
+
+    /// <summary>Below it, mail is answered with 452.</summary>
+    public string MinimumFreeSpace { get; init; } = "16 MB";
+
     /// <summary>A user of every Linux machine that owns nothing.</summary>
     public const int Nobody = 65534;
 
     /// <summary>The gateway runs as this user of the machine; null: as ours.</summary>
     public int? RunAs { get; init; }
+
+    /// <summary>Of the relay listener.</summary>
+    public string RelayTls { get; init; } = "starttls";
+
+    /// <summary>Further keys of the relay listener with their values, one for each line.</summary>
+    public IReadOnlyList<string> RelayListener { get; init; } = [];
 
     /// <summary>Further lines at the top level.</summary>
     public string More { get; init; } = "";
@@ -57,9 +72,9 @@ internal sealed record GatewaySetup
             organisation-domains: [example.org]
             listeners:
               - address: 127.0.0.1:{relayPort}
-                tls: starttls
+                tls: {RelayTls}
                 authentication: false
-                max-message-size: {MaxMessageSize}
+                max-message-size: {MaxMessageSize}{string.Concat(RelayListener.Select(l => "\n    " + l))}
                 normalise-bare-line-ends-from: [{NormaliseFrom}]
               - address: 127.0.0.1:{submissionPort}
                 tls: starttls
@@ -79,6 +94,7 @@ internal sealed record GatewaySetup
                 tls: never
             {Hop("sink", SinkPort)}
             {Hop("data-sink", DataSinkPort)}
+            {(MxDomains.Count > 0 ? "  internet:\n    mx: true" : "")}
             {string.Concat(FurtherHops.Select(h => Hop(h.Domain.Replace('.', '-'), h.Port, h.Tls) + "\n"))}
             default-next-hop: default
             kdc:
@@ -86,6 +102,7 @@ internal sealed record GatewaySetup
             queue:
               retry: [1s, 2s, 5s]
               retry-held-after: 2s
+              minimum-free-space: {MinimumFreeSpace}
             rules:
               - name: partners get S/MIME
                 recipient: [partner.example, sink.partner.example]
@@ -98,7 +115,7 @@ internal sealed record GatewaySetup
             default: normal
 
             """);
-        if (SinkPort is not null || DataSinkPort is not null || FurtherHops.Count > 0)
+        if (SinkPort is not null || DataSinkPort is not null || FurtherHops.Count > 0 || MxDomains.Count > 0)
             text.Append("routes:\n");
         if (SinkPort is not null)
             text.Append("  - recipients: [sink.example, sink.partner.example]\n    next-hop: sink\n");
@@ -106,6 +123,8 @@ internal sealed record GatewaySetup
             text.Append("  - recipients: [data.example]\n    next-hop: data-sink\n");
         foreach (var (domain, _, _) in FurtherHops)
             text.Append(CultureInfo.InvariantCulture, $"  - recipients: [{domain}]\n    next-hop: {domain.Replace('.', '-')}\n");
+        if (MxDomains.Count > 0)
+            text.Append(CultureInfo.InvariantCulture, $"  - recipients: [{string.Join(", ", MxDomains.Select(d => $"'{d}'"))}]\n    next-hop: internet\n");
         text.Append(More);
         return text.ToString().ReplaceLineEndings("\n");
     }
