@@ -9,6 +9,9 @@ internal sealed class NextHopResolver(ImmutableArray<Route> routes, INextHop oth
 {
     public INextHop Resolve(MailAddress recipient) =>
         routes.FirstOrDefault(r => r.Recipients.Any(p => p.Matches(recipient)))?.NextHop ?? otherwise;
+
+    /// <summary>By its name; null where no mail goes there.</summary>
+    public INextHop? Find(string name) => routes.Select(r => r.NextHop).Append(otherwise).FirstOrDefault(h => h.Name == name);
 }
 
 /// <summary>One entry of the routing table.</summary>

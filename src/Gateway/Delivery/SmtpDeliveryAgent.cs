@@ -23,24 +23,19 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(20);
 
     private readonly ConcurrentStack<(SmtpClientSession Session, long IdleSince)> _idle = new();
-    /// <summary>After a failure the host is left alone for this long, so that its mail does not take up every worker in turn.</summary>
-    private static readonly TimeSpan RestAfterFailure = TimeSpan.FromSeconds(20);
-
-    private readonly SemaphoreSlim _places = new(host.Connections);
-    private long _failedAt;
-    private volatile string? _failure;
 
     public string Name => host.Name;
+
+    public int Connections => host.Connections;
+
+    public bool GoesByDomain => false;
 
     public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(
         Envelope envelope, SendableMessage sendable, CancellationToken cancellationToken)
     {
         var content = new Content(sendable);
-        ThrowIfResting();
-        await _places.WaitAsync(cancellationToken);
         try
         {
-            ThrowIfResting();
             while (await TakeIdleAsync() is { } used)
             {
                 try
@@ -53,23 +48,11 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
                 }
             }
             var fresh = await ConnectAsync(cancellationToken);
-            _failure = null;
             return await SendAsync(fresh, envelope, content, cancellationToken);
         }
         catch (Exception e) when (e is SmtpClientException or SocketException or TimeoutException)
         {
-            var problem = $"{Name} ({host.Host}:{host.Port}): {e.Message}";
-            // Only where the host could not be had at all; a session that broke says nothing about the next.
-            if (!content.WasStarted)
-            {
-                Volatile.Write(ref _failedAt, time.GetTimestamp());
-                _failure = problem;
-            }
-            throw new DeliveryException(problem, e);
-        }
-        finally
-        {
-            _places.Release();
+            throw new DeliveryException($"{Name} ({host.Host}:{host.Port}): {e.Message}", e) { WasReached = content.WasStarted };
         }
     }
 
@@ -77,16 +60,6 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
     {
         while (_idle.TryPop(out var idle))
             await idle.Session.QuitAsync(CancellationToken.None);
-        _places.Dispose();
-    }
-
-    private void ThrowIfResting()
-    {
-        if (_failure is not { } failure)
-            return;
-        var left = RestAfterFailure - time.GetElapsedTime(Volatile.Read(ref _failedAt));
-        if (left > TimeSpan.Zero)
-            throw new DeliveryException(failure) { RestsFor = left };
     }
 
     private async ValueTask<ImmutableArray<RecipientResult>> SendAsync(

@@ -4,7 +4,7 @@ using GatewaySecure.Policies;
 
 namespace GatewaySecure.Gateway.Spool;
 
-/// <summary>One committed item. Its content can be read by several at once; its status is changed by one owner at a time.</summary>
+/// <summary>One committed item. Its content can be read by several at once; its status is changed by one at a time, who takes a turn for it.</summary>
 internal sealed class SpooledMail
 {
     private readonly MailSpool? _spool;
@@ -14,6 +14,9 @@ internal sealed class SpooledMail
     private ImmutableDictionary<string, byte[]> _kept = ImmutableDictionary.Create<string, byte[]>(StringComparer.Ordinal);
     private ImmutableHashSet<int> _unwritten = [];
     private int _memoryIsReleased;
+
+    /// <summary>Made where it is first needed: most of a long queue only waits.</summary>
+    private SemaphoreSlim? _turns;
 
     /// <param name="spool">Null for a view, which can't be changed.</param>
     internal SpooledMail(MailSpool? spool, QueueId id, AcceptedMail mail, SpoolContent content, string path, SpoolJournal journal)
@@ -55,6 +58,17 @@ internal sealed class SpooledMail
         await AppendAsync(entry, durable: true);
         Apply(entry);
     }
+
+    /// <summary>Waits until nobody else changes its status; disposal ends the turn.</summary>
+    public async ValueTask<Turn> TakeTurnAsync(CancellationToken cancellationToken)
+    {
+        var turns = LazyInitializer.EnsureInitialized(ref _turns, () => new SemaphoreSlim(1, 1));
+        await turns.WaitAsync(cancellationToken);
+        return new Turn(turns);
+    }
+
+    /// <summary>It left the disk.</summary>
+    public bool IsRemoved { get; private set; }
 
     /// <summary>True where <see cref="Know"/> took over something that no journal line says yet.</summary>
     public bool HasUnwritten => !_unwritten.IsEmpty;
@@ -140,6 +154,7 @@ internal sealed class SpooledMail
             throw new SpoolUnavailableException("The item can't be removed from the spool.", e);
         }
         MailSpool.TryDelete(_journal.Path);
+        IsRemoved = true;
     }
 
     /// <exception cref="InvalidDataException">An entry speaks of a recipient that the mail doesn't have.</exception>
@@ -188,5 +203,11 @@ internal sealed class SpooledMail
         }
         if (entry is { Group: { } group, State: { } state })
             _kept = _kept.SetItem(group, state);
+    }
+
+    /// <summary>The right to change the status, until disposal.</summary>
+    internal readonly struct Turn(SemaphoreSlim turns) : IDisposable
+    {
+        public void Dispose() => turns.Release();
     }
 }

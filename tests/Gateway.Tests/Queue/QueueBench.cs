@@ -42,6 +42,13 @@ internal sealed class QueueBench : IDisposable
 
     public ItemWork Work { get; private set; }
 
+    /// <summary>One try of all that is due, lane by lane.</summary>
+    public async Task TryAsync(SpooledMail item, CancellationToken? abort = null)
+    {
+        foreach (var lane in Work.DueLanes(item))
+            await Work.TryAsync(item, lane, abort ?? Cancel);
+    }
+
     public ReportWriter Reporter =>
         new(_spool.Spool, Reports.Add, DomainName.Parse("mx.inside.example"), new QueueTimes(Options.ExpireAfter), Time);
 
@@ -108,23 +115,37 @@ internal sealed class ScriptedNextHop : INextHop
 {
     public string Name => "relay";
 
+    public int Connections => 20;
+
+    public bool GoesByDomain { get; set; }
+
     public Dictionary<string, SmtpReply> Replies { get; } = [];
 
     public Exception? Throws { get; set; }
+
+    /// <summary>By the recipients' domain.</summary>
+    public Func<string, Exception?> ThrowsTo { get; set; } = _ => null;
+
+    /// <summary>By the recipients' domain: it never answers.</summary>
+    public Func<string, bool> HangsOn { get; set; } = _ => false;
 
     public Action? OnDelivery { get; set; }
 
     /// <summary>The recipients of each delivery that was tried.</summary>
     public List<string> Tried { get; } = [];
 
-    public ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
+    public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
     {
-        Tried.Add(string.Join(' ', envelope.Recipients.Select(r => r.Address.ToString())));
+        lock (Tried)
+            Tried.Add(string.Join(' ', envelope.Recipients.Select(r => r.Address.ToString())));
         OnDelivery?.Invoke();
         if (Throws is not null)
             throw Throws;
-        return ValueTask.FromResult<ImmutableArray<RecipientResult>>(
-            [.. envelope.Recipients.Select(r => new RecipientResult(r, Replies.GetValueOrDefault(r.Address.ToString(), new SmtpReply(250, "2.0.0", "ok")), false))]);
+        if (ThrowsTo(envelope.Recipients[0].Address.Domain.Ascii) is { } problem)
+            throw problem;
+        if (HangsOn(envelope.Recipients[0].Address.Domain.Ascii))
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+        return [.. envelope.Recipients.Select(r => new RecipientResult(r, Replies.GetValueOrDefault(r.Address.ToString(), new SmtpReply(250, "2.0.0", "ok")), false))];
     }
 }
 
