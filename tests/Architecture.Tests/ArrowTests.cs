@@ -10,6 +10,7 @@ public sealed class ArrowTests
         ["Addresses"] = [],
         ["Dns"] = [],
         ["MailAuthentication"] = ["Addresses", "Dns"],
+        ["Milter"] = [],
         ["Smtp"] = ["Addresses"],
         ["Policies"] = ["Addresses"],
         ["KdcCore"] = ["Addresses"],
@@ -19,7 +20,7 @@ public sealed class ArrowTests
         ["HsmAdapter"] = ["KdcCore"],
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
-        ["Gateway"] = ["Addresses", "Dns", "MailRouting", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "VirtualCard"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard"],
         ["Demo"] =

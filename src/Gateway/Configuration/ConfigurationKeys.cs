@@ -18,6 +18,8 @@ internal static class ConfigurationKeys
         "next-hops",
         "routes",
         "default-next-hop",
+        "dns",
+        "tls-reports",
         "certificates",
         "signing",
         "kdc",
@@ -34,9 +36,13 @@ internal static class ConfigurationKeys
 
     public static readonly string[] User = ["name", "password", "mailboxes"];
 
-    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory"];
+    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory", "mx"];
 
     public static readonly string[] Route = ["recipients", "next-hop"];
+
+    public static readonly string[] Dns = ["resolver", "trusted"];
+
+    public static readonly string[] TlsReports = ["from"];
 
     public static readonly string[] Certificates = ["recipients", "trust", "intermediates", "crls", "revocation", "minimum-rsa-bits", "gcm-readers"];
 
@@ -62,6 +68,8 @@ internal static class ConfigurationKeys
         ["user"] = User,
         ["nextHop"] = NextHop,
         ["route"] = Route,
+        ["dns"] = Dns,
+        ["tlsReports"] = TlsReports,
         ["certificates"] = Certificates,
         ["signing"] = Signing,
         ["kdc"] = Kdc,

@@ -65,6 +65,8 @@ internal sealed class ConfigurationLoader
             NextHops = hops,
             Routes = NextHopReader.ReadRoutes(top, hops),
             DefaultNextHop = NextHopReader.NameOfHop(top, "default-next-hop", hops),
+            Dns = DnsReader.Read(top),
+            TlsReports = DnsReader.ReadReports(top),
             Certificates = CertificatesReader.Read(top),
             Signing = CertificatesReader.ReadSigning(top),
             Kdc = KdcReader.Read(top, domains),

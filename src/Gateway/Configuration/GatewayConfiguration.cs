@@ -32,6 +32,11 @@ internal sealed record GatewayConfiguration
 
     public required string DefaultNextHop { get; init; }
 
+    public DnsConfiguration Dns { get; init; } = DnsConfiguration.System;
+
+    /// <summary>Null: none are sent.</summary>
+    public TlsReportsConfiguration? TlsReports { get; init; }
+
     public CertificatesConfiguration Certificates { get; init; } = new();
 
     public SigningConfiguration Signing { get; init; } = new();

@@ -18,8 +18,6 @@ internal sealed class EmlDirectoryNextHop(string name, string directory, TimePro
 
     public int Connections => 4;
 
-    public bool GoesByDomain => false;
-
     public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(
         Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
     {

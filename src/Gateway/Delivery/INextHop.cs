@@ -1,21 +1,27 @@
 using System.Collections.Immutable;
+using GatewaySecure.Addresses;
 using GatewaySecure.MailProtection;
 using GatewaySecure.Smtp;
 using GatewaySecure.Smtp.Client;
 
 namespace GatewaySecure.Gateway.Delivery;
 
-/// <summary>Where mail goes from here. Thread-safe.</summary>
-internal interface INextHop
+/// <summary>Gives the next hop of a recipient's domain: always the same one, or one for each. Thread-safe.</summary>
+internal interface INextHops
 {
-    /// <summary>For logs and reports.</summary>
+    INextHop For(DomainName domain);
+}
+
+/// <summary>Where mail goes from here. Thread-safe.</summary>
+internal interface INextHop : INextHops
+{
+    INextHop INextHops.For(DomainName domain) => this;
+
+    /// <summary>For logs and reports; another for each destination, since each has a lane of its own in the queue.</summary>
     string Name { get; }
 
-    /// <summary>Deliveries to it that may be under way at once, at the most; for each domain where it goes by domain.</summary>
+    /// <summary>Deliveries to it that may be under way at once, at the most.</summary>
     int Connections { get; }
-
-    /// <summary>Each recipient domain has a host of its own, so that one that can't be had says nothing of the others.</summary>
-    bool GoesByDomain { get; }
 
     /// <summary>One result for each recipient of the envelope, in its order.</summary>
     /// <exception cref="DeliveryException">The host can't be reached or broke off: nothing is known of the recipients, try again.</exception>
@@ -25,6 +31,6 @@ internal interface INextHop
 /// <summary>The next hop as a whole failed, so every recipient is tried again later.</summary>
 internal sealed class DeliveryException(string message, Exception? inner = null) : IOException(message, inner)
 {
-    /// <summary>It broke off while it took the mail; false: it could not be had at all.</summary>
-    public bool WasReached { get; init; }
+    /// <summary>Content was on its way when it failed: another host might get it a second time.</summary>
+    public bool MayHaveBeenTaken { get; init; }
 }

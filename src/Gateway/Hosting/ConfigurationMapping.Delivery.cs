@@ -8,12 +8,20 @@ namespace GatewaySecure.Gateway.Hosting;
 internal static partial class ConfigurationMapping
 {
     /// <param name="own">Is given what has to be disposed of at the end.</param>
-    public static NextHopResolver NextHops(this GatewayConfiguration configuration, TimeProvider time, Action<object> own)
+    public static NextHopResolver NextHops(
+        this GatewayConfiguration configuration, RoutingServices routing, TimeProvider time, Action<object> own)
     {
-        var hops = configuration.NextHops.ToDictionary(h => h.Name, INextHop (h) =>
+        var hops = configuration.NextHops.ToDictionary(h => h.Name, INextHops (h) =>
         {
             if (h.Directory is { } directory)
                 return new EmlDirectoryNextHop(h.Name, directory, time);
+            if (h.Mx is { } mx)
+            {
+                var hosts = new MxNextHop(
+                    h.Name, routing.Router(mx.RequireTls), new MxOptions(configuration.ClientOptions(time), routing.Counter), time);
+                own(hosts);
+                return hosts;
+            }
             var agent = new SmtpDeliveryAgent(configuration.ToSmartHost(h, time), time);
             own(agent);
             return agent;
@@ -24,15 +32,21 @@ internal static partial class ConfigurationMapping
     private static SmartHost ToSmartHost(this GatewayConfiguration configuration, NextHopConfiguration hop, TimeProvider time)
     {
         var smtp = hop.Smtp!;
-        return new SmartHost(hop.Name, smtp.Host, smtp.Port, new SmtpClientOptions
+        return new SmartHost(hop.Name, smtp.Host, smtp.Port, configuration.ClientOptions(time) with
         {
-            LocalName = configuration.HostName,
             TargetHost = smtp.TlsName ?? smtp.Host,
             Tls = smtp.Tls,
             Credentials = smtp.User is { } user ? new SmtpCredentials(user, smtp.Password ?? "") : null,
-            TimeProvider = time,
-            // RFC 5321 §4.5.3.2.1 asks for five minutes; a worker is too dear for that, and the mail is tried again.
-            GreetingTimeout = TimeSpan.FromMinutes(1),
         });
     }
+
+    /// <summary>What is the same for every host; whose name each host's own session brings.</summary>
+    private static SmtpClientOptions ClientOptions(this GatewayConfiguration configuration, TimeProvider time) => new()
+    {
+        LocalName = configuration.HostName,
+        TargetHost = "",
+        TimeProvider = time,
+        // RFC 5321 §4.5.3.2.1 asks for five minutes; a worker is too dear for that, and the mail is tried again.
+        GreetingTimeout = TimeSpan.FromMinutes(1),
+    };
 }

@@ -104,7 +104,8 @@ internal sealed class GatewayServer : IAsyncDisposable
             configuration.CertificateFolders(state), configuration.TrustOptions(), time, problem => _log.CertificateProblem(problem)));
         var spool = MailSpool.Open(state.Spool, keys.Spool, configuration.Spool, time);
 
-        var resolver = configuration.NextHops(time, o => Own(o));
+        var routing = Own(new RoutingServices(configuration, state, time, logs.CreateLogger<RoutingServices>()));
+        var resolver = configuration.NextHops(routing, time, o => Own(o));
         QueueRunner? queue = null;
         var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, new QueueTimes(configuration.Queue.ExpireAfter), time);
         var protector = new ItemProtector(new MailProtector(time), _certificates, keys.Signer, keys.Tickets);
@@ -137,6 +138,7 @@ internal sealed class GatewayServer : IAsyncDisposable
             queue.Add(item);
         _queueRuns = queue.RunAsync(_stopQueue.Token);
         _certificates.Start();
+        routing.Start(new TlsReportOutbox(spool, queue.Add, time));
 
         _web = builder.Build();
         Own(_web);

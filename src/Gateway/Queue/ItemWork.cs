@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Reports;
@@ -20,10 +19,7 @@ internal sealed class ItemWork(
     IItemProtector protector, NextHopResolver nextHops, IReporter reporter, QueueOptions options, TimeProvider time, ILogger<ItemWork> log)
 {
     /// <summary>Of what needs no destination: a rule that refuses or holds.</summary>
-    private static readonly LaneKey NoDestination = new("(none)", null);
-
-    /// <summary>How many deliveries to one destination may be under way at once, at the most.</summary>
-    public int LimitOf(LaneKey lane) => nextHops.Find(lane.NextHop)?.Connections ?? options.Concurrency;
+    private static readonly LaneKey NoDestination = new("(none)", int.MaxValue);
 
     /// <summary>Where its due recipients go. One that was finished but could not be removed is due too: it only has to go.</summary>
     public IEnumerable<LaneKey> DueLanes(SpooledMail item) =>
@@ -108,23 +104,17 @@ internal sealed class ItemWork(
                 Methods: string.Join(',', r.Decision.Methods),
                 r.Decision.Action,
                 r.Decision.WhenUnavailable,
-                Destination: DestinationOf(RecipientOf(item, r.Index).Address),
+                NextHop: nextHops.Resolve(RecipientOf(item, r.Index).Address),
                 Alone: item.Mail.Blind.Contains(r.Index) && r.Decision.Methods is not [ProtectionMethod.Normal] ? r.Index : -1))
             .Select(g => new Group(
                 item,
                 g.First().Decision,
-                g.Key.Destination.NextHop,
-                g.Key.Action == DecisionAction.Protect ? g.Key.Destination.Lane : NoDestination,
+                g.Key.NextHop,
+                g.Key.Action == DecisionAction.Protect ? new LaneKey(g.Key.NextHop.Name, g.Key.NextHop.Connections) : NoDestination,
                 g.First().Index,
                 [.. g.Where(r => !r.Status.IsFinal && IsDue(r.Status, now)).Select(r => r.Index)]))
             .Where(g => !g.Indexes.IsEmpty)
             .ToList();
-
-    private (INextHop NextHop, LaneKey Lane) DestinationOf(MailAddress recipient)
-    {
-        var nextHop = nextHops.Resolve(recipient);
-        return (nextHop, new LaneKey(nextHop.Name, nextHop.GoesByDomain ? recipient.Domain.Ascii : null));
-    }
 
     private static bool IsDue(RecipientStatus status, DateTimeOffset now) =>
         status.NextAttempt is { } due ? due <= now : status.State == RecipientState.Queued;
@@ -203,7 +193,7 @@ internal sealed class ItemWork(
             // Host, connection, content or key failed on the way: nothing is known, so nothing is final.
             await SettleAsync(
                 group.Item, o => o.Defer(group.Indexes, e.Message, now, options, nextHop: group.NextHop.Name), cancellationToken);
-            return new Attempt(WasTried: true, e is DeliveryException broken ? new DestinationFailure(e.Message, broken.WasReached) : null);
+            return new Attempt(WasTried: true, e is DeliveryException broken ? new DestinationFailure(e.Message, broken.MayHaveBeenTaken) : null);
         }
         if (results.Length != group.Indexes.Length)
             throw new InvalidOperationException($"{group.NextHop.Name} answered for {results.Length} of {group.Indexes.Length} recipients.");

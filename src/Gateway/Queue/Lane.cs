@@ -5,7 +5,7 @@ namespace GatewaySecure.Gateway.Queue;
 /// more for each round that went well, half as many after a failure. A destination that can't be had rests, longer each time, and then one
 /// mail tries it. Only <see cref="Lanes"/> touches it, under its lock.
 /// </summary>
-internal sealed class Lane(LaneKey key, int limit)
+internal sealed class Lane(LaneKey key)
 {
     private const int Start = 5;
 
@@ -13,7 +13,7 @@ internal sealed class Lane(LaneKey key, int limit)
     private const int BrokenInARow = 3;
 
     private readonly Queue<LaneTask> _waiting = new();
-    private double _width = Math.Min(Start, limit);
+    private double _width = Math.Min(Start, key.Limit);
     private int _running;
     private int _broken;
     private int _rests;
@@ -65,7 +65,7 @@ internal sealed class Lane(LaneKey key, int limit)
     public void Succeeded()
     {
         (_broken, _rests, Failure) = (0, 0, null);
-        _width = Math.Min(limit, _width + (1 / _width));
+        _width = Math.Min(key.Limit, _width + (1 / _width));
     }
 
     /// <returns>How long it rests from now; null where it goes on, narrower.</returns>
@@ -83,10 +83,12 @@ internal sealed class Lane(LaneKey key, int limit)
     public void RestUntil(DateTimeOffset? moment) => RestsUntil = moment;
 }
 
-/// <summary>A next hop, and the recipient's domain where the next hop goes by that.</summary>
-internal readonly record struct LaneKey(string NextHop, string? Domain)
+/// <summary>A destination.</summary>
+/// <param name="Name">The next hop's.</param>
+/// <param name="Limit">Deliveries to it that may be under way at once, at the most.</param>
+internal readonly record struct LaneKey(string Name, int Limit)
 {
-    public override string ToString() => Domain is null ? NextHop : $"{NextHop} ({Domain})";
+    public override string ToString() => Name;
 }
 
 /// <summary>One mail's recipients that go one way.</summary>

@@ -6,7 +6,7 @@ namespace GatewaySecure.Gateway.Queue;
 /// Every destination's lane. What may begin is handed to whoever works next, each destination at most as many as its lane is wide; what can't
 /// begin waits here and takes no worker. Stays quick with 100,000 waiting for one destination. Thread-safe.
 /// </summary>
-internal sealed class Lanes(Func<LaneKey, int> limits, QueueOptions options, TimeProvider time) : IDisposable
+internal sealed class Lanes(QueueOptions options, TimeProvider time) : IDisposable
 {
     /// <summary>So many are kept for their width before those without work are forgotten.</summary>
     private const int Keep = 1000;
@@ -93,7 +93,7 @@ internal sealed class Lanes(Func<LaneKey, int> limits, QueueOptions options, Tim
             foreach (var idle in _lanes.Values.Where(l => l.IsIdle).ToList())
                 _lanes.Remove(idle.Key);
         }
-        return _lanes[key] = new Lane(key, limits(key));
+        return _lanes[key] = new Lane(key);
     }
 
     private void Begin(Lane lane)

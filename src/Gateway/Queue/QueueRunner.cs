@@ -32,7 +32,7 @@ internal sealed class QueueRunner : IQueueItems, IDisposable
     {
         (_work, _options, _time, _log) = (work, options, time, log);
         _agenda = new Agenda<QueueTurn>(time);
-        _lanes = new Lanes(work.LimitOf, options, time);
+        _lanes = new Lanes(options, time);
         _budget = new ByteBudget(options.BytesInFlight);
     }
 

@@ -22,6 +22,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     private static readonly SmtpReply Loop = new(554, "5.4.6", "Too many hops: this mail goes round in circles");
 
+    private static readonly SmtpReply BeginsFolded = new(554, "5.6.0", "The message begins with white space, as if it continued a line above");
+
     /// <summary>Octets of header that each session may hold without asking the spool's budget for memory.</summary>
     private const int FreeHeader = 32 << 10;
 
@@ -34,6 +36,9 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         _holdsEightBit = _holdsEightBit || octets.Span.ContainsAnyExceptInRange((byte)0, (byte)127);
         if (!_header.IsComplete)
         {
+            // It would become part of our own trace field, which stands above (RFC 5322 §2.2.3).
+            if (_header.Octets.IsEmpty && octets.Span is [(byte)' ' or (byte)'\t', ..])
+                return BeginsFolded;
             _header.Add(octets.Span);
             if (_header.IsTooLarge)
                 return new SmtpReply(552, "5.3.4", $"The header is larger than {HeaderCapture.Maximum / 1024} KB");

@@ -6,7 +6,7 @@ namespace GatewaySecure.Gateway.Tests.Queue;
 
 public sealed class LanesTests : IDisposable
 {
-    private static readonly LaneKey Host = new("relay", null);
+    private static readonly LaneKey Host = new("relay", 20);
     private static readonly Attempt Good = new(WasTried: true, null);
     private static readonly Attempt Away = new(WasTried: true, new DestinationFailure("away", WasReached: false));
     private static readonly Attempt Broke = new(WasTried: true, new DestinationFailure("broke off", WasReached: true));
@@ -15,7 +15,7 @@ public sealed class LanesTests : IDisposable
     private readonly QueueBench _bench = new();
     private readonly Lanes _lanes;
 
-    public LanesTests() => _lanes = new Lanes(_ => 20, _bench.Options, _bench.Time);
+    public LanesTests() => _lanes = new Lanes(_bench.Options, _bench.Time);
 
     public void Dispose()
     {
@@ -113,7 +113,7 @@ public sealed class LanesTests : IDisposable
     {
         await AddAsync(10);
         Begun().ForEach(t => _lanes.End(t, Away));
-        await AddAsync(10, new LaneKey("relay", "partner.example"));
+        await AddAsync(10, new LaneKey("mx (partner.example)", 20));
         Assert.Equal(5, Begun().Count);
     }
 

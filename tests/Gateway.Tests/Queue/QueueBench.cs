@@ -113,11 +113,14 @@ internal sealed class QueueBench : IDisposable
 
 internal sealed class ScriptedNextHop : INextHop
 {
-    public string Name => "relay";
+    public string Name { get; init; } = "relay";
 
     public int Connections => 20;
 
+    /// <summary>Each recipient domain has a next hop of its own, as with MX.</summary>
     public bool GoesByDomain { get; set; }
+
+    public INextHop For(DomainName domain) => GoesByDomain ? new OneDomain(this, $"{Name} ({domain})") : this;
 
     public Dictionary<string, SmtpReply> Replies { get; } = [];
 
@@ -147,6 +150,14 @@ internal sealed class ScriptedNextHop : INextHop
             await Task.Delay(Timeout.Infinite, cancellationToken);
         return [.. envelope.Recipients.Select(r => new RecipientResult(r, Replies.GetValueOrDefault(r.Address.ToString(), new SmtpReply(250, "2.0.0", "ok")), false))];
     }
+}
+
+internal sealed record OneDomain(ScriptedNextHop All, string Name) : INextHop
+{
+    public int Connections => All.Connections;
+
+    public ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(Envelope envelope, SendableMessage message, CancellationToken cancellationToken) =>
+        All.DeliverAsync(envelope, message, cancellationToken);
 }
 
 internal sealed class ScriptedProtector(TimeProvider time) : IItemProtector
