@@ -18,6 +18,8 @@ internal sealed class EmlDirectoryNextHop(string name, string directory, TimePro
 
     public int Connections => 4;
 
+    public bool IsLast => true;
+
     public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(
         Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
     {

@@ -23,6 +23,9 @@ internal interface INextHop : INextHops
     /// <summary>Deliveries to it that may be under way at once, at the most.</summary>
     int Connections { get; }
 
+    /// <summary>What it took is where the recipient finds it: success is reported as "delivered" (RFC 3464 §2.3.3), not as "relayed".</summary>
+    bool IsLast => false;
+
     /// <summary>One result for each recipient of the envelope, in its order.</summary>
     /// <exception cref="DeliveryException">The host can't be reached or broke off: nothing is known of the recipients, try again.</exception>
     ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(Envelope envelope, SendableMessage message, CancellationToken cancellationToken);

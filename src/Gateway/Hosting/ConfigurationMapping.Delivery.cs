@@ -1,3 +1,4 @@
+using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Smtp.Client;
@@ -28,6 +29,10 @@ internal static partial class ConfigurationMapping
         });
         return new NextHopResolver([.. configuration.Routes.Select(r => new Route(r.Recipients, hops[r.NextHop]))], hops[configuration.DefaultNextHop]);
     }
+
+    /// <summary>The name of the next hop that the routes give a recipient.</summary>
+    public static string NextHopOf(this GatewayConfiguration configuration, MailAddress recipient) =>
+        configuration.Routes.FirstOrDefault(r => r.Recipients.Any(p => p.Matches(recipient)))?.NextHop ?? configuration.DefaultNextHop;
 
     private static SmartHost ToSmartHost(this GatewayConfiguration configuration, NextHopConfiguration hop, TimeProvider time)
     {

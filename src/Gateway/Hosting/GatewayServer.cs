@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Control;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Queue;
@@ -112,7 +113,18 @@ internal sealed class GatewayServer : IAsyncDisposable
         var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>());
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 
-        var intake = new Intake(configuration.ReceivingSettings(), spool, queue.Add, time, logs.CreateLogger<Intake>());
+        var receiving = configuration.ReceivingSettings();
+        var control = new QueueControl(new QueueParts
+        {
+            Items = queue,
+            Audit = keys.Audit,
+            Reporter = reporter,
+            Rules = new QueueRules(receiving),
+            Requests = new LoweringRequests(state.Requests, time),
+            NextHopOf = address => resolver.Resolve(address).Name,
+            Time = time,
+        });
+        var intake = new Intake(receiving, spool, queue.Add, time, logs.CreateLogger<Intake>());
         var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);
         var tls = configuration.TlsOptions(state, time.GetUtcNow());
         // Sessions go on where their octets arrive: one change of threads for a command instead of three. An fsync is waited for on other threads.
@@ -137,6 +149,8 @@ internal sealed class GatewayServer : IAsyncDisposable
         foreach (var item in recovered.Items)
             queue.Add(item);
         _queueRuns = queue.RunAsync(_stopQueue.Token);
+        if (ControlListener.Start(state.ControlSocket, control, time, _log) is { } listener)
+            Own(listener);
         _certificates.Start();
         routing.Start(new TlsReportOutbox(spool, queue.Add, time));
 

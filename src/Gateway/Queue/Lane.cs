@@ -46,13 +46,13 @@ internal sealed class Lane(LaneKey key)
     }
 
     /// <summary>What has waited for so long that its sender must be told now, or never again be tried.</summary>
-    public List<LaneTask> TakeOverdue(DateTimeOffset now, QueueOptions options)
+    public List<LaneTask> TakeOverdue(QueueOptions options)
     {
         var overdue = new List<LaneTask>();
         for (var count = _waiting.Count; count > 0; count--)
         {
             var task = _waiting.Dequeue();
-            if (task.Entry.IsOverdue(now, options))
+            if (task.Entry.IsOverdue(options))
                 overdue.Add(task);
             else
                 _waiting.Enqueue(task);

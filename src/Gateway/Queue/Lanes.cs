@@ -23,7 +23,7 @@ internal sealed class Lanes(QueueOptions options, TimeProvider time) : IDisposab
         {
             var lane = LaneOf(task.Lane);
             // One that waits too long already gets no place behind others.
-            if (lane.RestsUntil is not null && task.Entry.IsOverdue(time.GetUtcNow(), options))
+            if (lane.RestsUntil is not null && task.Entry.IsOverdue(options))
             {
                 _ready.Writer.TryWrite(task with { IsOverdue = true });
                 return;
@@ -120,7 +120,7 @@ internal sealed class Lanes(QueueOptions options, TimeProvider time) : IDisposab
             // A late call for a rest that has ended.
             if (!_resting.TryGetValue(lane.Key, out var current) || current != timer)
                 return;
-            foreach (var task in lane.TakeOverdue(time.GetUtcNow(), options))
+            foreach (var task in lane.TakeOverdue(options))
                 _ready.Writer.TryWrite(task with { IsOverdue = true });
             Rouse(lane);
             Begin(lane);

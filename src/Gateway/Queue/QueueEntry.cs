@@ -27,12 +27,11 @@ internal sealed class QueueEntry(SpooledMail item)
     public bool IsTurn(QueueTurn turn) => Volatile.Read(ref _turn) == turn.Number;
 
     /// <summary>Something is to be told to the sender, or somebody is to be given up, though nothing can be tried.</summary>
-    public bool IsOverdue(DateTimeOffset now, QueueOptions options)
-    {
-        var age = now - item.Mail.AcceptedAt;
-        return item.Status.Any(s =>
-            s.State == RecipientState.Queued && (age >= options.ExpireAfter || (!s.DelayReported && age >= options.DelayReportAfter)));
-    }
+    public bool IsOverdue(QueueOptions options) =>
+        item.Status.Select((status, index) => (status, index)).Any(r =>
+            r.status.State == RecipientState.Queued
+            && (item.TriedFor(r.index, options.MostBeforeStart) >= options.ExpireAfter
+                || (!r.status.DelayReported && item.Age >= options.DelayReportAfter)));
 
     /// <summary>Takes its place on a lane; false where it stands there already.</summary>
     public bool TryJoin(LaneKey lane)

@@ -204,14 +204,17 @@ internal sealed class QueueRunner : IQueueItems, IDisposable
             if (entry.TryJoin(lane))
                 _lanes.Add(new LaneTask(lane, entry));
         }
-        // Nothing is due for what only a person can release, and what stands on a lane comes back from there.
+        // Nothing is due for what only a person can release. What stands on a lane comes back from there; so does a time too far away, which
+        // was written before the clock was set back.
         var now = _time.GetUtcNow();
-        if (item.Status.Where(s => !s.IsFinal && s.NextAttempt > now).Min(s => s.NextAttempt) is { } next)
+        var latest = now + _options.LongestDelay;
+        if (item.Status.Where(s => !s.IsFinal && s.NextAttempt > now && s.NextAttempt <= latest).Min(s => s.NextAttempt) is { } next)
             _agenda.Add(turn, next);
     }
 
     private void GiveBack(QueueEntry entry)
     {
+        entry.NotBefore = default;
         if (entry.GiveBack())
             Schedule(entry);
     }

@@ -14,6 +14,7 @@ internal sealed class SpooledMail
     private ImmutableDictionary<string, byte[]> _kept = ImmutableDictionary.Create<string, byte[]>(StringComparer.Ordinal);
     private ImmutableHashSet<int> _unwritten = [];
     private int _memoryIsReleased;
+    private readonly MailAge? _age;
 
     /// <summary>Made where it is first needed: most of a long queue only waits.</summary>
     private SemaphoreSlim? _turns;
@@ -22,6 +23,7 @@ internal sealed class SpooledMail
     internal SpooledMail(MailSpool? spool, QueueId id, AcceptedMail mail, SpoolContent content, string path, SpoolJournal journal)
     {
         _spool = spool;
+        _age = spool is null ? null : new MailAge(mail.AcceptedAt, spool.Time);
         _content = content;
         _path = path;
         _journal = journal;
@@ -45,6 +47,14 @@ internal sealed class SpooledMail
     /// What is decided now for each of the envelope's recipients: as accepted, or as decided again since.
     /// </summary>
     public ImmutableArray<Decision> Decisions { get; private set; }
+
+    /// <summary>How long it has been here.</summary>
+    public TimeSpan Age => _age?.Now ?? throw ForReading();
+
+    /// <summary>For how long a recipient was tried, for his expiry: since he was accepted, or since a person released him.</summary>
+    /// <param name="index">Into the envelope's recipients.</param>
+    /// <param name="atMostBefore">What the time before this start counts at the most.</param>
+    public TimeSpan TriedFor(int index, TimeSpan atMostBefore) => _age?.Since(Status[index].ReleasedAt ?? TimeSpan.Zero, atMostBefore) ?? throw ForReading();
 
     /// <summary>What protection attempts gave to keep, by the key the queue chose for the group of recipients.</summary>
     public ReadOnlyMemory<byte>? KeptState(string group) => _kept.TryGetValue(group, out var state) ? state : (ReadOnlyMemory<byte>?)null;
@@ -142,7 +152,7 @@ internal sealed class SpooledMail
     public void Remove()
     {
         if (_spool is null)
-            throw new InvalidOperationException("This view of the spool is for reading.");
+            throw ForReading();
         ReleaseMemory();
         try
         {
@@ -168,6 +178,8 @@ internal sealed class SpooledMail
             Apply(entry);
         }
     }
+
+    private static InvalidOperationException ForReading() => new("This view of the spool is for reading.");
 
     private async ValueTask AppendAsync(JournalEntry entry, bool durable)
     {
