@@ -53,13 +53,13 @@ internal sealed class ConfigurationLoader
             top.Problem("organisation-domains", "is missing: the mail domains of your organisation");
         var hops = NextHopReader.Read(top);
         var (queue, spool) = QueueReader.Read(top);
+        var limits = LimitsReader.Read(top);
         var configuration = new GatewayConfiguration
         {
             HostName = top.Required<DomainName>("hostname", ValueParsers.Domain!)!,
             OrganisationDomains = domains,
-            Listeners = ListenerReader.Read(top),
+            Listeners = ListenerReader.Read(top, limits),
             Tls = top.Section("tls", ConfigurationKeys.Tls) is { } tls ? new TlsConfiguration(tls.RequiredFile("certificate"), tls.RequiredFile("key")) : null,
-            RelayNetworks = ListenerReader.ReadRelayNetworks(top),
             RelayEvidenceFrom = top.List<IPNetwork>("relay-evidence-from", ValueParsers.Network, mayBeEmpty: true),
             Users = UserReader.Read(top),
             NextHops = hops,
@@ -72,7 +72,7 @@ internal sealed class ConfigurationLoader
             Kdc = KdcReader.Read(top, domains),
             Queue = queue,
             Spool = spool,
-            Limits = LimitsReader.Read(top),
+            Limits = limits,
             Policy = PolicyReader.Read(top, domains, _problems)!,
         };
         return _problems.HasErrors ? null : configuration;

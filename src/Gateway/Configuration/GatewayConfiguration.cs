@@ -20,8 +20,6 @@ internal sealed record GatewayConfiguration
     /// <summary>Null: a self-signed certificate is made.</summary>
     public TlsConfiguration? Tls { get; init; }
 
-    public ImmutableArray<IPNetwork> RelayNetworks { get; init; } = [];
-
     public ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; } = [];
 
     public ImmutableArray<UserConfiguration> Users { get; init; } = [];

@@ -24,7 +24,7 @@ internal static class QueueViews
             Id = item.Id.ToString(),
             Accepted = item.Mail.AcceptedAt,
             Size = item.Content.Length,
-            Peer = item.Mail.Session.PeerAddress,
+            Peer = item.Mail.Session.Describe(),
             Sender = item.Mail.Envelope.Sender?.ToString() ?? "<>",
             Recipient = recipient.ToString(),
             State = status.State,

@@ -16,6 +16,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace GatewaySecure.Gateway.Hosting;
@@ -31,6 +32,7 @@ internal sealed class GatewayServer : IAsyncDisposable
     private ILogger _log = null!;
     private WebApplication _web = null!;
     private Task _queueRuns = Task.CompletedTask;
+    private TimeSpan _drain;
     private KeyServices _keys = null!;
     private CertificateWatch _certificates = null!;
     private StateDirectory _state = null!;
@@ -75,8 +77,7 @@ internal sealed class GatewayServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // Listeners first: sessions finish what arrives, and the queue still takes it.
-        if (_web is not null)
-            await _web.StopAsync();
+        await DrainAsync();
         await _stopQueue.CancelAsync();
         await _queueRuns;
         foreach (var owned in Enumerable.Reverse(_owned))
@@ -87,6 +88,22 @@ internal sealed class GatewayServer : IAsyncDisposable
                 ((IDisposable)owned).Dispose();
         }
         _stopQueue.Dispose();
+    }
+
+    /// <summary>What arrives is finished and answered, within its time; then the rest is cut, and stays with its senders.</summary>
+    private async Task DrainAsync()
+    {
+        if (_web is null)
+            return;
+        using var limit = new CancellationTokenSource(_drain);
+        try
+        {
+            await _web.StopAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested)
+        {
+            _log.SessionsCut(_drain);
+        }
     }
 
     private async Task OpenAsync(
@@ -100,6 +117,7 @@ internal sealed class GatewayServer : IAsyncDisposable
         var keys = _keys = Own(await KeyServices.OpenAsync(configuration, state, time, cancellationToken));
         var logs = Own(LoggerFactory.Create(l => GatewayLogging.Configure(l, logFile)));
         builder.Services.AddSingleton(logs);
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         _log = logs.CreateLogger<GatewayServer>();
         _certificates = Own(new CertificateWatch(
             configuration.CertificateFolders(state), configuration.TrustOptions(), time, problem => _log.CertificateProblem(problem)));
@@ -124,9 +142,10 @@ internal sealed class GatewayServer : IAsyncDisposable
             NextHopOf = address => resolver.Resolve(address).Name,
             Time = time,
         });
-        var intake = new Intake(receiving, spool, queue.Add, time, logs.CreateLogger<Intake>());
-        var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);
-        var tls = configuration.TlsOptions(state, time.GetUtcNow());
+        var listeners = configuration.Listeners(receiving, state, spool, queue.Add, time, logs);
+        _drain = configuration.Limits.DrainTimeout;
+        // The token of StopAsync says when, not the host's own timeout.
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         // Sessions go on where their octets arrive: one change of threads for a command instead of three. An fsync is waited for on other threads.
         builder.WebHost.UseKestrelCore().UseSockets(sockets =>
         {
@@ -134,12 +153,8 @@ internal sealed class GatewayServer : IAsyncDisposable
             sockets.MaxReadBufferSize = 128 << 10;
         }).ConfigureKestrel(kestrel =>
         {
-            foreach (var listener in configuration.Listeners)
-            {
-                var handler = new SmtpConnectionHandler(
-                    configuration.ServerOptions(listener, tls), listener.NormaliseBareLineEndsFrom, limiter, intake);
-                kestrel.Listen(listener.Address, endpoint => endpoint.Run(handler.OnConnectedAsync));
-            }
+            foreach (var (address, handler) in listeners)
+                kestrel.Listen(address, endpoint => endpoint.Run(handler.OnConnectedAsync));
         });
 
         // What was accepted before goes on before anything new is accepted.
@@ -156,7 +171,8 @@ internal sealed class GatewayServer : IAsyncDisposable
 
         _web = builder.Build();
         Own(_web);
-        await _web.StartAsync(cancellationToken);
+        // Told to stop meanwhile, it stops once it is up: a host that is cut off while it starts may never end.
+        await _web.StartAsync(CancellationToken.None);
         EndPoints = [.. configuration.Listeners.Select(l => l.Address)];
         _log.Started(configuration.HostName.Ascii, string.Join(", ", EndPoints), recovered.Items.Length, keys.VaultDescription);
     }
@@ -166,5 +182,13 @@ internal sealed class GatewayServer : IAsyncDisposable
     {
         _owned.Add(thing);
         return thing;
+    }
+
+    /// <summary>Signals belong to the command that runs the gateway; the host's own way with them would end it twice.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -4,9 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace GatewaySecure.Gateway.Receiving;
 
-/// <summary>What every receiving session shares: settings, spool, the way into the queue.</summary>
+/// <summary>What the sessions of one listener share: settings, spool, the way into the queue.</summary>
 internal sealed class Intake(
-    ReceivingSettings settings, MailSpool spool, Action<SpooledMail> queue, TimeProvider time, ILogger<Intake> log)
+    ReceivingSettings settings, MailSpool spool, Action<SpooledMail> queue, TrafficControl traffic, TimeProvider time, ILogger<Intake> log)
 {
     public static SmtpReply NoStorage { get; } = new(452, "4.3.1", "Insufficient storage, try again later");
 
@@ -15,6 +15,8 @@ internal sealed class Intake(
     public RecipientGate Gate { get; } = new(settings);
 
     public MailSpool Spool => spool;
+
+    public TrafficControl Traffic => traffic;
 
     public TimeProvider Time => time;
 

@@ -22,6 +22,15 @@ internal sealed record ReceivingSettings
     /// <summary>Peers whose claim of a sender counts as <c>relay</c> evidence (docs/formats/kdc-mail.md §3); empty by default.</summary>
     public required ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; }
 
+    /// <summary>Peers that may relay to any domain because of their certificate.</summary>
+    public RelayCertificates Certificates { get; init; } = RelayCertificates.None;
+
+    /// <summary>A message with more Received fields goes round in circles (RFC 5321 §6.3).</summary>
+    public int MaxHops { get; init; } = 50;
+
+    /// <summary>So often a message may come through this gateway.</summary>
+    public int MaxPasses { get; init; } = 4;
+
     /// <summary>By user name.</summary>
     public required FrozenDictionary<string, Account> Accounts { get; init; }
 
