@@ -45,12 +45,7 @@ internal sealed class QueueBench : IDisposable
 
     public ItemWork Work { get; private set; }
 
-    /// <summary>One try of all that is due, lane by lane.</summary>
-    public async Task TryAsync(SpooledMail item, CancellationToken? abort = null)
-    {
-        foreach (var lane in Work.DueLanes(item))
-            await Work.TryAsync(item, lane, abort ?? Cancel);
-    }
+    public Task TryAsync(SpooledMail item, CancellationToken? abort = null) => Work.TryAsync(item, abort ?? Cancel);
 
     public ReportWriter Reporter =>
         new(_spool.Spool, Reports.Add, DomainName.Parse("mx.inside.example"), new QueueTimes(Options.ExpireAfter), Time);
@@ -189,5 +184,22 @@ internal sealed class ScriptedProtector(TimeProvider time) : IItemProtector
             return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Failed(why));
         var ready = (ProtectionOutcome.Ready)_pass.PassThrough(item.Content, item.Mail.HoldsEightBit);
         return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Ready(ready.Message, State));
+    }
+}
+
+internal static class ItemWorkExtensions
+{
+    /// <summary>One try of all that is due, lane by lane.</summary>
+    public static async Task TryAsync(this ItemWork work, SpooledMail item, CancellationToken cancellationToken)
+    {
+        foreach (var lane in work.DueLanes(item).ToList())
+            await work.TryAsync(item, lane, cancellationToken);
+    }
+
+    /// <summary>As the runner does with a mail that made the work fail.</summary>
+    public static async Task HoldAsync(this ItemWork work, SpooledMail item, CancellationToken cancellationToken)
+    {
+        foreach (var lane in work.DueLanes(item).ToList())
+            await work.HoldAsync(item, lane, cancellationToken);
     }
 }
