@@ -234,7 +234,7 @@ internal sealed class SmtpSinkSession(Stream transport, SmtpSink sink) : IAsyncD
     {
         if (_replies.Length == 0)
             return;
-        var octets = Encoding.ASCII.GetBytes(_replies.ToString());
+        var octets = Encoding.Latin1.GetBytes(_replies.ToString());
         _replies.Clear();
         await _stream.WriteAsync(octets, cancellationToken);
         await _stream.FlushAsync(cancellationToken);
