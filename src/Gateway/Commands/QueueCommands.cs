@@ -55,6 +55,8 @@ internal static class QueueCommands
                 return ExitCode.Success;
             }
             Console.WriteLine($"{item.Id}, {item.Content.Length} octets, accepted {item.Mail.AcceptedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z from {item.Mail.Session.PeerAddress}");
+            if (!item.Mail.RemovedFields.IsEmpty)
+                Console.WriteLine($"  removed from its header: {string.Join(", ", item.Mail.RemovedFields)}");
             foreach (var line in lines)
             {
                 Console.WriteLine($"  {line.Recipient}: {line.State}, {line.Attempts} attempts");

@@ -14,6 +14,7 @@ internal static class ConfigurationKeys
         "tls",
         "relay-networks",
         "relay-evidence-from",
+        "exchange-peers",
         "users",
         "next-hops",
         "routes",

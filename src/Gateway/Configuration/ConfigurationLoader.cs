@@ -61,6 +61,7 @@ internal sealed class ConfigurationLoader
             Tls = top.Section("tls", ConfigurationKeys.Tls) is { } tls ? new TlsConfiguration(tls.RequiredFile("certificate"), tls.RequiredFile("key")) : null,
             RelayNetworks = ListenerReader.ReadRelayNetworks(top),
             RelayEvidenceFrom = top.List<IPNetwork>("relay-evidence-from", ValueParsers.Network, mayBeEmpty: true),
+            ExchangePeers = ExchangeReader.ReadPeers(top),
             Users = UserReader.Read(top),
             NextHops = hops,
             Routes = NextHopReader.ReadRoutes(top, hops),

@@ -24,6 +24,9 @@ internal sealed record GatewayConfiguration
 
     public ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; } = [];
 
+    /// <summary>Exchange servers, whose own header fields are believed.</summary>
+    public ImmutableArray<IPNetwork> ExchangePeers { get; init; } = [];
+
     public ImmutableArray<UserConfiguration> Users { get; init; } = [];
 
     public required ImmutableArray<NextHopConfiguration> NextHops { get; init; }

@@ -17,6 +17,7 @@ internal static partial class ConfigurationMapping
         Policy = configuration.Policy,
         RelayNetworks = configuration.RelayNetworks,
         RelayEvidenceFrom = configuration.RelayEvidenceFrom,
+        ExchangePeers = configuration.ExchangePeers,
         Accounts = configuration.Users.ToFrozenDictionary(u => u.Name, u => new Account(u.Name, u.PasswordHash, u.Mailboxes)),
     };
 

@@ -26,10 +26,14 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
     private const int FreeHeader = 32 << 10;
 
     private readonly HeaderCapture _header = new();
+    private readonly HeaderFirewall _firewall = new(intake.ForbiddenFrom(peer));
     private bool _holdsEightBit;
     private int _reserved;
 
-    public async ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
+    public ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken) =>
+        TakeAsync(_firewall.Pass(octets), cancellationToken);
+
+    private async ValueTask<SmtpReply?> TakeAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
     {
         _holdsEightBit = _holdsEightBit || octets.Span.ContainsAnyExceptInRange((byte)0, (byte)127);
         if (!_header.IsComplete)
@@ -56,6 +60,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     public async ValueTask<SmtpReply> CommitAsync(CancellationToken cancellationToken)
     {
+        if (_firewall.End() is { IsEmpty: false } held && await TakeAsync(held, cancellationToken) is { } refusal)
+            return refusal;
         // A message without an empty line is all header.
         if (!_header.IsComplete && GoesRound())
             return Loop;
@@ -83,6 +89,7 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
                 intake.Gate.EvidenceFor(peer, envelope.Sender),
                 inside),
             HoldsEightBit = _holdsEightBit,
+            RemovedFields = _firewall.Removed,
         };
         SpooledMail item;
         try
@@ -100,6 +107,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             envelope.Sender?.ToString() ?? "<>",
             string.Join(' ', envelope.Recipients.Zip(decisions, (r, d) => $"{r.Address} [{d.Rule}]")),
             item.Content.Length);
+        if (!mail.RemovedFields.IsEmpty)
+            intake.Log.FieldsRemoved(item.Id, peer.RemoteEndPoint.Address.ToString(), string.Join(' ', mail.RemovedFields));
         intake.Queue(item);
         return new SmtpReply(250, "2.0.0", $"Queued as {item.Id}");
     }

@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Policies;
+using GatewaySecure.Smtp.Server;
 
 namespace GatewaySecure.Gateway.Receiving;
 
@@ -22,6 +23,9 @@ internal sealed record ReceivingSettings
     /// <summary>Peers whose claim of a sender counts as <c>relay</c> evidence (docs/formats/kdc-mail.md §3); empty by default.</summary>
     public required ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; }
 
+    /// <summary>Exchange servers, by network: only they may bring what Exchange writes of itself. Being one gives no right to relay.</summary>
+    public ImmutableArray<IPNetwork> ExchangePeers { get; init; } = [];
+
     /// <summary>By user name.</summary>
     public required FrozenDictionary<string, Account> Accounts { get; init; }
 
@@ -31,6 +35,8 @@ internal sealed record ReceivingSettings
     public bool IsRelayNetwork(IPAddress address) => Contains(RelayNetworks, address);
 
     public bool GivesRelayEvidence(IPAddress address) => Contains(RelayEvidenceFrom, address);
+
+    public bool IsExchangePeer(SmtpPeer peer) => Contains(ExchangePeers, peer.RemoteEndPoint.Address);
 
     internal static bool Contains(ImmutableArray<IPNetwork> networks, IPAddress address)
     {
