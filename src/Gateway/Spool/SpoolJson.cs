@@ -20,6 +20,7 @@ internal sealed partial class MailJson : JsonSerializerContext;
         typeof(JsonStringEnumConverter<ProtectionMethod>),
         typeof(JsonStringEnumConverter<DecisionAction>),
         typeof(JsonStringEnumConverter<WhenUnavailable>),
+        typeof(JsonStringEnumConverter<TnefHandling>),
     ])]
 [JsonSerializable(typeof(JournalEntry))]
 internal sealed partial class JournalJson : JsonSerializerContext;
