@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using DnsClient;
 using DnsClient.Protocol;
@@ -193,7 +194,20 @@ public sealed class DnsResolver : IDnsResolver
             RequestDnsSecRecords = options.TrustAuthenticated,
         });
 
-    private static ImmutableArray<IPEndPoint> SystemServers() =>
-        [.. NameServer.ResolveNameServers(skipIPv6SiteLocal: true, fallbackToGooglePublicDns: false)
-            .Select(s => new IPEndPoint(IPAddress.Parse(s.Address!), s.Port))];
+    private static ImmutableArray<IPEndPoint> SystemServers()
+    {
+        try
+        {
+            return
+            [
+                .. NameServer.ResolveNameServers(skipIPv6SiteLocal: true, fallbackToGooglePublicDns: false)
+                    .Select(s => new IPEndPoint(IPAddress.Parse(s.Address!), s.Port)),
+            ];
+        }
+        catch (Exception e) when (e is NetworkInformationException or InvalidOperationException)
+        {
+            // A machine without a network: every question then fails with "no DNS server is known".
+            return [];
+        }
+    }
 }

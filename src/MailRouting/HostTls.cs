@@ -17,6 +17,9 @@ public abstract record HostTls
 
     /// <summary>For people.</summary>
     public abstract string Explain();
+
+    /// <summary>The same for the same demands: a session that was made under others must not be used again.</summary>
+    public virtual string Key => $"{GetType().Name} {ServerName}";
 }
 
 /// <summary>No policy: TLS where offered, any certificate (RFC 7435).</summary>
@@ -33,6 +36,8 @@ public sealed record StsTls(string Host, StsPolicy Policy, bool MatchesPolicy) :
 {
     public override bool IsRequired => Policy.Mode == StsMode.Enforce;
 
+    public override string Key => $"{base.Key} {MatchesPolicy} {string.Join(' ', Policy.Lines())}";
+
     public override string Explain() => IsRequired
         ? $"required by MTA-STS: a trusted certificate for {Host}"
         : "MTA-STS in testing mode: failures are counted and reported, mail goes all the same";
@@ -44,6 +49,8 @@ public sealed record StsTls(string Host, StsPolicy Policy, bool MatchesPolicy) :
 public sealed record DaneTls(string BaseDomain, TlsaSet Records, ImmutableArray<string> OtherNames) : HostTls(BaseDomain)
 {
     public override bool IsRequired => true;
+
+    public override string Key => $"{base.Key} {string.Join(' ', OtherNames)} {string.Join(' ', Records.Lines().Order())}";
 
     public override string Explain() => Records.IsUsable
         ? $"required by DANE: a certificate that matches TLSA of _25._tcp.{BaseDomain} ({Records})"

@@ -1,5 +1,9 @@
 using System.Text;
+using System.Text.Json;
+using GatewaySecure.KdcCore;
+using GatewaySecure.SmartCard;
 using GatewaySecure.TestKit;
+using GatewaySecure.VirtualCard;
 
 namespace GatewaySecure.EndToEnd.Tests;
 
@@ -34,4 +38,14 @@ internal sealed class CardHolder
             Programs.CardMail,
             ["open", mailFile, "--virtual-card", card, "--pin-stdin", "--json", "--out", output],
             Encoding.ASCII.GetBytes(pin + "\n"));
+
+    /// <summary>A trial card's file holds in clear what a real card never gives away.</summary>
+    public (byte[] Key, CardIdentity Identity) ReadTrialCard()
+    {
+        using var json = JsonDocument.Parse(File.ReadAllBytes(Card));
+        var key = json.RootElement.GetProperty("AesKey").GetBytesFromBase64();
+        using var card = VirtualOpenPgpCard.Open(Card);
+        var client = OpenPgpCard.Select(new LocalCardChannel(card.Atr, a => card.Process(a), card.Reset));
+        return (key, CardIdentity.Decode(client.GetData(0x0102)) ?? throw new InvalidOperationException("The card names no holder."));
+    }
 }

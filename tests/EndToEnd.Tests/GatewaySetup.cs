@@ -29,6 +29,12 @@ internal sealed record GatewaySetup
     /// <summary>Where mail to data.example goes; null: nowhere else.</summary>
     public int? DataSinkPort { get; init; }
 
+    /// <summary>Further next hops on 127.0.0.1: the domain whose mail goes there, the port, and the value of <c>tls</c>.</summary>
+    public IReadOnlyList<(string Domain, int Port, string Tls)> FurtherHops { get; init; } = [];
+
+    /// <summary>Whose bare line ends the relay port normalises.</summary>
+    public string NormaliseFrom { get; init; } = "";
+
     /// <summary>Who may relay without authentication.</summary>
     public string RelayNetwork { get; init; } = "127.0.0.1/32";
 
@@ -48,6 +54,7 @@ internal sealed record GatewaySetup
                 tls: starttls
                 authentication: false
                 max-message-size: {MaxMessageSize}
+                normalise-bare-line-ends-from: [{NormaliseFrom}]
               - address: 127.0.0.1:{submissionPort}
                 tls: starttls
                 authentication: true
@@ -66,6 +73,7 @@ internal sealed record GatewaySetup
                 tls: never
             {Hop("sink", SinkPort)}
             {Hop("data-sink", DataSinkPort)}
+            {string.Concat(FurtherHops.Select(h => Hop(h.Domain.Replace('.', '-'), h.Port, h.Tls) + "\n"))}
             default-next-hop: default
             kdc:
               realm: example.org
@@ -84,15 +92,18 @@ internal sealed record GatewaySetup
             default: normal
 
             """);
-        if ((SinkPort ?? DataSinkPort) is not null)
+        if (SinkPort is not null || DataSinkPort is not null || FurtherHops.Count > 0)
             text.Append("routes:\n");
         if (SinkPort is not null)
             text.Append("  - recipients: [sink.example, sink.partner.example]\n    next-hop: sink\n");
         if (DataSinkPort is not null)
             text.Append("  - recipients: [data.example]\n    next-hop: data-sink\n");
+        foreach (var (domain, _, _) in FurtherHops)
+            text.Append(CultureInfo.InvariantCulture, $"  - recipients: [{domain}]\n    next-hop: {domain.Replace('.', '-')}\n");
         text.Append(More);
         return text.ToString().ReplaceLineEndings("\n");
     }
 
-    private static string Hop(string name, int? port) => port is null ? "" : $"  {name}:\n    smtp: 127.0.0.1:{port}\n    tls: never";
+    private static string Hop(string name, int? port, string tls = "never") =>
+        port is null ? "" : $"  {name}:\n    smtp: 127.0.0.1:{port}\n    tls: {tls}";
 }

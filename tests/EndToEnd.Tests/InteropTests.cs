@@ -22,7 +22,7 @@ public sealed class InteropTests(GatewayFixture fixture)
         var text = Mails.Text(id, "alice@example.org", "bob@example.org");
         (await fixture.SwaksAsync("bob@example.org", text)).Checked();
         var file = await fixture.DeliveredAsync(id);
-        var (key, identity) = ReadTrialCard(fixture.Bob.Card);
+        var (key, identity) = fixture.Bob.ReadTrialCard();
         string[] arguments =
         [
             Script, "open", file, "--realm", "example.org", "--kvno", $"{identity.Kvno}",
@@ -66,15 +66,5 @@ public sealed class InteropTests(GatewayFixture fixture)
         var opened = await CardHolder.OpenAsync(cardFile, sealedMail, clear, VirtualOpenPgpCard.DefaultUserPin);
         Assert.True(opened.ExitCode is 0, opened.All);
         Assert.Contains(Mails.Secret, await File.ReadAllTextAsync(clear, Cancel), StringComparison.Ordinal);
-    }
-
-    /// <summary>A trial card's file holds in clear what a real card never gives away.</summary>
-    private static (byte[] Key, CardIdentity Identity) ReadTrialCard(string file)
-    {
-        using var json = JsonDocument.Parse(File.ReadAllBytes(file));
-        var key = json.RootElement.GetProperty("AesKey").GetBytesFromBase64();
-        using var card = VirtualOpenPgpCard.Open(file);
-        var client = OpenPgpCard.Select(new LocalCardChannel(card.Atr, a => card.Process(a), card.Reset));
-        return (key, CardIdentity.Decode(client.GetData(0x0102)) ?? throw new InvalidOperationException("The card names no holder."));
     }
 }

@@ -48,13 +48,22 @@ internal sealed class Partner : IDisposable
 
     public void TellCertificate(GatewayProcess gateway) => File.Copy(CertificateFile, Path.Combine(gateway.RecipientsFolder, "partner.pem"));
 
+    /// <summary>Decrypts with his key alone.</summary>
+    /// <returns>The file with what was encrypted, octet by octet.</returns>
+    public async Task<string> DecryptAsync(string mailFile)
+    {
+        var opened = _directory[Guid.NewGuid().ToString("N")];
+        (await Tool.RunAsync("openssl",
+            ["cms", "-decrypt", "-binary", "-in", mailFile, "-recip", CertificateFile, "-inkey", KeyFile, "-out", opened])).Checked();
+        return opened;
+    }
+
     /// <summary>Decrypts with his key and checks the organisation's signature, streaming; OpenSSL says what is wrong.</summary>
     /// <returns>The file with the entity that was signed.</returns>
     public async Task<string> OpenAsync(string mailFile, GatewayProcess gateway)
     {
-        var signed = _directory[Guid.NewGuid().ToString("N")];
+        var signed = await DecryptAsync(mailFile);
         var entity = signed + ".entity";
-        (await Tool.RunAsync("openssl", ["cms", "-decrypt", "-in", mailFile, "-recip", CertificateFile, "-inkey", KeyFile, "-out", signed])).Checked();
         (await Tool.RunAsync("openssl",
             ["cms", "-verify", "-in", signed, "-CAfile", gateway.OrganisationCertificate, "-partial_chain", "-purpose", "any", "-out", entity])).Checked();
         return entity;

@@ -55,6 +55,17 @@ internal sealed class SmtpTalker : IDisposable
 
     public ValueTask SendAsync(string text) => SendAsync(Encoding.Latin1.GetBytes(text));
 
+    /// <summary>In writes of so many octets.</summary>
+    /// <param name="piece">0: one write.</param>
+    public async Task SendInPiecesAsync(byte[] octets, int piece)
+    {
+        for (var at = 0; at < octets.Length; at += piece)
+        {
+            piece = piece == 0 ? octets.Length : piece;
+            await SendAsync(octets.AsMemory(at, Math.Min(piece, octets.Length - at)));
+        }
+    }
+
     /// <summary>One command.</summary>
     /// <returns>Its whole reply, lines joined by LF.</returns>
     public async Task<string> SayAsync(string line)
@@ -143,7 +154,7 @@ internal sealed class SmtpTalker : IDisposable
     }
 
     /// <summary>RFC 5321 §4.5.2: a dot that begins a line is doubled.</summary>
-    private static byte[] Stuffed(byte[] message)
+    public static byte[] Stuffed(byte[] message)
     {
         var stuffed = new List<byte>(message.Length + 16);
         for (var i = 0; i < message.Length; i++)

@@ -14,6 +14,7 @@ import argparse
 import base64
 import datetime
 import email
+import email.parser
 import email.policy
 import email.utils
 import hashlib
@@ -205,7 +206,7 @@ def open_mail(raw, master_key, principal, realm, kvno):
         raise Refused("the content was changed") from None
     if hashlib.sha256(entity).digest() != context.commitment:
         raise Refused("this text does not belong to this ticket")
-    authors = email.message_from_bytes(entity, policy=email.policy.compat32).get_all("From", [])
+    authors = email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(entity).get_all("From", [])
     addresses = [address for _, address in email.utils.getaddresses(authors)]
     if len(authors) != 1 or [a.lower() for a in addresses] != [context.sender[1].decode().lower()]:
         raise Refused("the From address is not the sender that the ticket names")
@@ -243,10 +244,24 @@ def party(text):
     return bytes.fromhex(principal), address
 
 
+def open_several(arguments):
+    problems = 0
+    for name in arguments.file:
+        try:
+            with open(name, "rb") as file:
+                entity = open_mail(file.read(), arguments.master_key, arguments.principal, arguments.realm, arguments.kvno)
+            with open(name + ".opened", "wb") as file:
+                file.write(entity)
+        except (Refused, IndexError, ValueError) as problem:
+            print(f"{name} refused: {problem}", file=sys.stderr)
+            problems += 1
+    return 1 if problems else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["open", "seal"])
-    parser.add_argument("file")
+    parser.add_argument("file", nargs="+", help="open: of several, each goes to FILE.opened")
     parser.add_argument("--master-key", type=bytes.fromhex, required=True)
     parser.add_argument("--realm", required=True)
     parser.add_argument("--kvno", type=int, required=True)
@@ -254,7 +269,9 @@ def main():
     parser.add_argument("--sender", type=party, help="seal: HEX:address")
     parser.add_argument("--recipient", type=party, help="seal: HEX:address")
     arguments = parser.parse_args()
-    with open(arguments.file, "rb") as file:
+    if len(arguments.file) > 1:
+        return open_several(arguments)
+    with open(arguments.file[0], "rb") as file:
         data = file.read()
     try:
         if arguments.action == "open":

@@ -15,10 +15,14 @@ internal static class ConfigurationKeys
         "relay-networks",
         "relay-evidence-from",
         "exchange-peers",
+        "exchange-tenants",
+        "journal",
         "users",
         "next-hops",
         "routes",
         "default-next-hop",
+        "dns",
+        "tls-reports",
         "certificates",
         "signing",
         "kdc",
@@ -35,9 +39,15 @@ internal static class ConfigurationKeys
 
     public static readonly string[] User = ["name", "password", "mailboxes"];
 
-    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory"];
+    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory", "mx", "mark-processed"];
 
     public static readonly string[] Route = ["recipients", "next-hop"];
+
+    public static readonly string[] Journal = ["recipient", "next-hop", "method"];
+
+    public static readonly string[] Dns = ["resolver", "trusted"];
+
+    public static readonly string[] TlsReports = ["from"];
 
     public static readonly string[] Certificates = ["recipients", "trust", "intermediates", "crls", "revocation", "minimum-rsa-bits", "gcm-readers"];
 
@@ -63,6 +73,9 @@ internal static class ConfigurationKeys
         ["user"] = User,
         ["nextHop"] = NextHop,
         ["route"] = Route,
+        ["journal"] = Journal,
+        ["dns"] = Dns,
+        ["tlsReports"] = TlsReports,
         ["certificates"] = Certificates,
         ["signing"] = Signing,
         ["kdc"] = Kdc,

@@ -27,6 +27,12 @@ internal sealed record GatewayConfiguration
     /// <summary>Exchange servers, whose own header fields are believed.</summary>
     public ImmutableArray<IPNetwork> ExchangePeers { get; init; } = [];
 
+    /// <summary>Our own tenants, where the peers' addresses are those of Exchange Online; empty: nobody shares them.</summary>
+    public ImmutableArray<DomainName> ExchangeTenants { get; init; } = [];
+
+    /// <summary>Null: journal reports are refused.</summary>
+    public JournalConfiguration? Journal { get; init; }
+
     public ImmutableArray<UserConfiguration> Users { get; init; } = [];
 
     public required ImmutableArray<NextHopConfiguration> NextHops { get; init; }
@@ -34,6 +40,11 @@ internal sealed record GatewayConfiguration
     public ImmutableArray<RouteConfiguration> Routes { get; init; } = [];
 
     public required string DefaultNextHop { get; init; }
+
+    public DnsConfiguration Dns { get; init; } = DnsConfiguration.System;
+
+    /// <summary>Null: none are sent.</summary>
+    public TlsReportsConfiguration? TlsReports { get; init; }
 
     public CertificatesConfiguration Certificates { get; init; } = new();
 
@@ -55,3 +66,9 @@ internal sealed record UserConfiguration(string Name, string PasswordHash, Immut
 
 /// <summary>The KDC that runs inside the gateway.</summary>
 internal sealed record KdcConfiguration(Realm Realm, TimeSpan TicketLifetime);
+
+/// <summary>Where Exchange's journal reports go, and nothing else.</summary>
+/// <param name="Recipient">The one address.</param>
+/// <param name="NextHop">The one way there.</param>
+/// <param name="Method">How they are protected.</param>
+internal sealed record JournalConfiguration(MailAddress Recipient, string NextHop, ProtectionMethod Method);

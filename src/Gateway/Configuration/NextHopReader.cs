@@ -7,22 +7,31 @@ namespace GatewaySecure.Gateway.Configuration;
 /// <summary>Reads <c>next-hops</c> and <c>routes</c>.</summary>
 internal static class NextHopReader
 {
+    private static readonly string[] Kinds = ["smtp", "mx", "directory"];
+
     public static ImmutableArray<NextHopConfiguration> Read(ConfigurationSection top)
     {
         var hops = ImmutableArray.CreateBuilder<NextHopConfiguration>();
         foreach (var (name, section) in top.Named("next-hops", ConfigurationKeys.NextHop))
         {
-            if (section.Has("smtp") == section.Has("directory"))
-                section.Problem(section.Has("smtp") ? "directory" : "smtp", "one of 'smtp' (host:port) and 'directory' must be there");
+            if (Kinds.Count(section.Has) != 1)
+                section.Problem(Kinds.LastOrDefault(section.Has) ?? "smtp", "one of 'smtp' (host:port), 'mx' and 'directory' must be there");
+            if (section.Has("mx"))
+            {
+                hops.Add(new NextHopConfiguration(name, null, null, ReadMxHop(section)));
+                continue;
+            }
             if (section.Has("directory"))
             {
-                foreach (var other in ConfigurationKeys.NextHop.Where(k => k != "directory" && k != "smtp" && section.Has(k)))
-                    section.Problem(other, "has no meaning beside 'directory'");
+                RefuseBeside(section, "directory", []);
                 var directory = section.Optional<string>("directory", ValueParsers.Text!, "");
                 hops.Add(new NextHopConfiguration(name, null, section.FullPath(directory)));
                 continue;
             }
-            hops.Add(new NextHopConfiguration(name, ReadSmtpHop(section), null));
+            hops.Add(new NextHopConfiguration(name, ReadSmtpHop(section), null)
+            {
+                Marks = section.Optional<bool>("mark-processed", ValueParsers.Switch, false),
+            });
         }
         if (!top.Has("next-hops"))
             top.Problem("next-hops", "is missing: where mail goes from here");
@@ -47,6 +56,21 @@ internal static class NextHopReader
         if (name is not null && !hops.Any(h => h.Name == name))
             section.Problem(key, $"'{name}' is not the name of a next hop{ValueParsers.Suggest(name, hops.Select(h => h.Name))}");
         return name!;
+    }
+
+    private static MxHopConfiguration ReadMxHop(ConfigurationSection section)
+    {
+        RefuseBeside(section, "mx", ["tls"]);
+        if (!section.Optional<bool>("mx", ValueParsers.Switch, true))
+            section.Problem("mx", "must be true, or be left out");
+        // Not "never": it would contradict the domains' own policies.
+        return new MxHopConfiguration(section.Optional("tls", ValueParsers.Word(("opportunistic", false), ("required", true)), false));
+    }
+
+    private static void RefuseBeside(ConfigurationSection section, string kind, string[] allowed)
+    {
+        foreach (var other in ConfigurationKeys.NextHop.Where(k => !Kinds.Contains(k) && !allowed.Contains(k) && section.Has(k)))
+            section.Problem(other, $"has no meaning beside '{kind}'");
     }
 
     private static SmtpHopConfiguration ReadSmtpHop(ConfigurationSection section)

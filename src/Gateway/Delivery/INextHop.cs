@@ -1,13 +1,22 @@
 using System.Collections.Immutable;
+using GatewaySecure.Addresses;
 using GatewaySecure.MailProtection;
 using GatewaySecure.Smtp;
 using GatewaySecure.Smtp.Client;
 
 namespace GatewaySecure.Gateway.Delivery;
 
-/// <summary>Where mail goes from here. Thread-safe.</summary>
-internal interface INextHop
+/// <summary>Gives the next hop of a recipient's domain: always the same one, or one for each. Thread-safe.</summary>
+internal interface INextHops
 {
+    INextHop For(DomainName domain);
+}
+
+/// <summary>Where mail goes from here. Thread-safe.</summary>
+internal interface INextHop : INextHops
+{
+    INextHop INextHops.For(DomainName domain) => this;
+
     /// <summary>For logs and reports.</summary>
     string Name { get; }
 
@@ -21,4 +30,7 @@ internal sealed class DeliveryException(string message, Exception? inner = null)
 {
     /// <summary>Nothing was tried, because the host failed a moment ago: try again after this time. Null: it was tried.</summary>
     public TimeSpan? RestsFor { get; init; }
+
+    /// <summary>Content was on its way when it failed: another host might get it a second time.</summary>
+    public bool MayHaveBeenTaken { get; init; }
 }

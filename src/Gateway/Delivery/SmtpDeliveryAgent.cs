@@ -7,18 +7,12 @@ using GatewaySecure.Smtp.Client;
 
 namespace GatewaySecure.Gateway.Delivery;
 
-/// <summary>How to reach one smart host.</summary>
-/// <param name="Connections">At once, to this host.</param>
-internal sealed record SmartHost(string Name, string Host, int Port, SmtpClientOptions Session, int Connections = 20);
-
 /// <summary>
-/// Delivers to a smart host over SMTP. Connections are kept and used again; one that died while it was idle is replaced by a fresh
+/// Delivers to one host over SMTP. Connections are kept and used again; one that died while it was idle is replaced by a fresh
 /// one, once, and only where nothing of the message can have been taken.
 /// </summary>
-internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INextHop, IAsyncDisposable
+internal sealed class SmtpDeliveryAgent(string name, ISessionSource sessions, int connections, TimeProvider time) : INextHop, IAsyncDisposable
 {
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(30);
-
     /// <summary>Shorter than the time after which servers commonly close an idle session.</summary>
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(20);
 
@@ -26,11 +20,16 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
     /// <summary>After a failure the host is left alone for this long, so that its mail does not take up every worker in turn.</summary>
     private static readonly TimeSpan RestAfterFailure = TimeSpan.FromSeconds(20);
 
-    private readonly SemaphoreSlim _places = new(host.Connections);
+    private readonly SemaphoreSlim _places = new(connections);
     private long _failedAt;
     private volatile string? _failure;
 
-    public string Name => host.Name;
+    public SmtpDeliveryAgent(SmartHost host, TimeProvider time)
+        : this(host.Name, new SmartHostSessions(host, time), host.Connections, time)
+    {
+    }
+
+    public string Name => name;
 
     public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(
         Envelope envelope, SendableMessage sendable, CancellationToken cancellationToken)
@@ -52,25 +51,40 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
                     // It had died while it was idle: nothing was taken, the next one may do better.
                 }
             }
-            var fresh = await ConnectAsync(cancellationToken);
+            var fresh = await sessions.OpenAsync(cancellationToken);
             _failure = null;
             return await SendAsync(fresh, envelope, content, cancellationToken);
         }
         catch (Exception e) when (e is SmtpClientException or SocketException or TimeoutException)
         {
-            var problem = $"{Name} ({host.Host}:{host.Port}): {e.Message}";
+            var problem = $"{sessions.Description}: {e.Message}";
             // Only where the host could not be had at all; a session that broke says nothing about the next.
             if (!content.WasStarted)
             {
                 Volatile.Write(ref _failedAt, time.GetTimestamp());
                 _failure = problem;
             }
-            throw new DeliveryException(problem, e);
+            throw new DeliveryException(problem, e) { MayHaveBeenTaken = content.WasStarted };
         }
         finally
         {
             _places.Release();
         }
+    }
+
+    /// <summary>Ends the sessions that nobody has used for some time; without it they end when the next mail comes.</summary>
+    public async Task CloseIdleAsync(CancellationToken cancellationToken)
+    {
+        var young = new List<(SmtpClientSession Session, long IdleSince)>();
+        while (_idle.TryPop(out var idle))
+        {
+            if (time.GetElapsedTime(idle.IdleSince) < IdleTime)
+                young.Add(idle);
+            else
+                await idle.Session.QuitAsync(cancellationToken);
+        }
+        foreach (var idle in Enumerable.Reverse(young))
+            _idle.Push(idle);
     }
 
     public async ValueTask DisposeAsync()
@@ -118,41 +132,6 @@ internal sealed class SmtpDeliveryAgent(SmartHost host, TimeProvider time) : INe
             await idle.Session.DisposeAsync();
         }
         return null;
-    }
-
-    private async Task<SmtpClientSession> ConnectAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await ConnectAsync(host.Session, cancellationToken);
-        }
-        catch (SmtpClientException e) when (e.Kind == SmtpClientFailure.TlsUnavailable && host.Session.Tls == TlsPolicy.Opportunistic)
-        {
-            // Opportunistic means just that (RFC 7435 §3): a host whose TLS is broken still gets the mail that policy lets go in clear.
-            return await ConnectAsync(host.Session with { Tls = TlsPolicy.Never }, cancellationToken);
-        }
-    }
-
-    private async Task<SmtpClientSession> ConnectAsync(SmtpClientOptions options, CancellationToken cancellationToken)
-    {
-        using var deadline = new CancellationTokenSource(ConnectTimeout, time);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
-        {
-            await socket.ConnectAsync(host.Host, host.Port, both.Token);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            socket.Dispose();
-            throw new TimeoutException("no connection within 30 seconds");
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
-        return await SmtpClientSession.ConnectAsync(new NetworkStream(socket, ownsSocket: true), options, cancellationToken);
     }
 
     private sealed class Content(SendableMessage message) : IOutgoingContent

@@ -18,6 +18,8 @@ internal static partial class ConfigurationMapping
         RelayNetworks = configuration.RelayNetworks,
         RelayEvidenceFrom = configuration.RelayEvidenceFrom,
         ExchangePeers = configuration.ExchangePeers,
+        ExchangeTenants = configuration.ExchangeTenants,
+        Journal = configuration.Journal is { } journal ? (journal.Recipient, journal.Method) : null,
         Accounts = configuration.Users.ToFrozenDictionary(u => u.Name, u => new Account(u.Name, u.PasswordHash, u.Mailboxes)),
     };
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Delivery;
+using GatewaySecure.Gateway.Exchange;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Receiving;
@@ -104,14 +105,16 @@ internal sealed class GatewayServer : IAsyncDisposable
             configuration.CertificateFolders(state), configuration.TrustOptions(), time, problem => _log.CertificateProblem(problem)));
         var spool = MailSpool.Open(state.Spool, keys.Spool, configuration.Spool, time);
 
-        var resolver = configuration.NextHops(time, o => Own(o));
+        var routing = Own(new RoutingServices(configuration, state, time, logs.CreateLogger<RoutingServices>()));
+        var mark = new ProcessedMark(data => keys.Marks.Tag(data));
+        var resolver = configuration.NextHops(routing, mark, time, o => Own(o));
         QueueRunner? queue = null;
         var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, new QueueTimes(configuration.Queue.ExpireAfter), time);
         var protector = new ItemProtector(new MailProtector(time), _certificates, keys.Signer, keys.Tickets);
         var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>());
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 
-        var intake = new Intake(configuration.ReceivingSettings(), spool, queue.Add, time, logs.CreateLogger<Intake>());
+        var intake = new Intake(configuration.ReceivingSettings() with { Mark = mark }, spool, queue.Add, time, logs.CreateLogger<Intake>());
         var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);
         var tls = configuration.TlsOptions(state, time.GetUtcNow());
         // Sessions go on where their octets arrive: one change of threads for a command instead of three. An fsync is waited for on other threads.
@@ -137,6 +140,7 @@ internal sealed class GatewayServer : IAsyncDisposable
             queue.Add(item);
         _queueRuns = queue.RunAsync(_stopQueue.Token);
         _certificates.Start();
+        routing.Start(new TlsReportOutbox(spool, queue.Add, time));
 
         _web = builder.Build();
         Own(_web);

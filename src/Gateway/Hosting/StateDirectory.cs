@@ -18,6 +18,12 @@ internal sealed class StateDirectory
 
     public string Database => Path.Combine(Root, DatabaseName);
 
+    /// <summary>MTA-STS policies in force.</summary>
+    public string MtaSts => Path.Combine(Root, "mta-sts");
+
+    /// <summary>Counts for the daily TLS reports.</summary>
+    public string TlsReports => Path.Combine(Root, "tls-reports");
+
     /// <summary>Recipients' certificates, where the configuration names no other folder.</summary>
     public string Recipients => Path.Combine(Root, "certificates", "recipients");
 

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
+using GatewaySecure.MailProtection.Tnef;
 using GatewaySecure.Policies;
 using GatewaySecure.Smtp;
 
@@ -20,6 +21,32 @@ internal sealed class ItemProtector(MailProtector protector, CertificateWatch ce
         SpooledMail item,
         ImmutableArray<EnvelopeRecipient> recipients,
         ProtectionMethod method,
+        TnefHandling tnef,
+        ReadOnlyMemory<byte>? keptState,
+        CancellationToken cancellationToken)
+    {
+        if (tnef == TnefHandling.Keep)
+            return await ProtectAsync(item, item.Content, recipients, method, keptState, cancellationToken);
+        switch (await TnefOpening.OpenAsync(item.Content, cancellationToken))
+        {
+            case TnefOutcome.Opened opened:
+                var outcome = await ProtectAsync(item, opened.Content, recipients, method, keptState, cancellationToken);
+                return outcome is ProtectionOutcome.Ready ready ? ready with { Message = ready.Message.Noting(opened.Summary) } : outcome;
+            case TnefOutcome.Refused refused when tnef == TnefHandling.Open:
+                return new ProtectionOutcome.Failed(refused.Reason);
+            case TnefOutcome.Refused refused:
+                var asItIs = await ProtectAsync(item, item.Content, recipients, method, keptState, cancellationToken);
+                return asItIs is ProtectionOutcome.Ready unopened ? unopened with { Message = unopened.Message.Noting($"TNEF stayed as it is: {refused.Reason}") } : asItIs;
+            default:
+                return await ProtectAsync(item, item.Content, recipients, method, keptState, cancellationToken);
+        }
+    }
+
+    private async ValueTask<ProtectionOutcome> ProtectAsync(
+        SpooledMail item,
+        IMailContent content,
+        ImmutableArray<EnvelopeRecipient> recipients,
+        ProtectionMethod method,
         ReadOnlyMemory<byte>? keptState,
         CancellationToken cancellationToken)
     {
@@ -27,9 +54,9 @@ internal sealed class ItemProtector(MailProtector protector, CertificateWatch ce
         switch (method)
         {
             case ProtectionMethod.Normal:
-                return protector.PassThrough(item.Content, item.Mail.HoldsEightBit);
+                return protector.PassThrough(content, item.Mail.HoldsEightBit);
             case ProtectionMethod.Ca:
-                return await protector.SealCaAsync(new SmimeOrder(item.Content, addresses, signer, certificates.Current), cancellationToken);
+                return await protector.SealCaAsync(new SmimeOrder(content, addresses, signer, certificates.Current), cancellationToken);
             case ProtectionMethod.Kdc:
                 break;
             default:
@@ -43,7 +70,7 @@ internal sealed class ItemProtector(MailProtector protector, CertificateWatch ce
             return new ProtectionOutcome.Failed($"KDC mail goes to at most {MaxTickets} recipients at once.");
         try
         {
-            var order = new KdcOrder(item.Content, sender, addresses, evidence, tickets, keptState);
+            var order = new KdcOrder(content, sender, addresses, evidence, tickets, keptState);
             return await protector.SealKdcAsync(order, cancellationToken);
         }
         catch (Exception e) when (e is DbException or CryptographicException)

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using GatewaySecure.Gateway.Spool;
+using GatewaySecure.Policies;
 using GatewaySecure.Smtp;
-using GatewaySecure.Smtp.Server;
 using Microsoft.Extensions.Logging;
 
 namespace GatewaySecure.Gateway.Receiving;
@@ -21,12 +21,15 @@ internal sealed class Intake(
 
     public MailSpool Spool => spool;
 
+    /// <summary>Some rule asks what kind of mail it is.</summary>
+    public bool WantsKinds { get; } = settings.Policy.Rules.Any(r => r.Conditions.Any(c => c is Condition.KindIs));
+
     public TimeProvider Time => time;
 
     public ILogger Log => log;
 
-    /// <summary>The header fields that a peer may not bring.</summary>
-    public ImmutableArray<GuardedField> ForbiddenFrom(SmtpPeer peer) => settings.IsExchangePeer(peer) ? _notFromExchange : _notFromOthers;
+    /// <summary>The header fields that may not come from an Exchange of ours, or from anybody else.</summary>
+    public ImmutableArray<GuardedField> ForbiddenFrom(bool isExchange) => isExchange ? _notFromExchange : _notFromOthers;
 
     /// <summary>Hands a committed mail on.</summary>
     public void Queue(SpooledMail item) => queue(item);

@@ -22,23 +22,37 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     private static readonly SmtpReply Loop = new(554, "5.4.6", "Too many hops: this mail goes round in circles");
 
+    private static readonly SmtpReply BeginsFolded = new(554, "5.6.0", "The message begins with white space, as if it continued a line above");
+
+    private static readonly SmtpReply ForeignTenant = new(550, "5.7.1", "No relay: this mail comes from a tenant that is not ours");
+
+    /// <summary>Dealt with, handed on, and sent here again: doing it once more would protect it twice and never end.</summary>
+    private static readonly SmtpReply ComesBack = new(554, "5.4.6", "This mail was dealt with here before and came back: the mail server sends it in circles");
+
     /// <summary>Octets of header that each session may hold without asking the spool's budget for memory.</summary>
     private const int FreeHeader = 32 << 10;
 
     private readonly HeaderCapture _header = new();
-    private readonly HeaderFirewall _firewall = new(intake.ForbiddenFrom(peer));
+    private readonly HeaderGuard _guard = new(intake, peer);
+    private readonly KindCapture? _kind = intake.WantsKinds ? new(intake.Spool) : null;
     private bool _holdsEightBit;
     private int _reserved;
 
     public ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken) =>
-        TakeAsync(_firewall.Pass(octets), cancellationToken);
+        TakeAsync(_guard.Pass(octets), cancellationToken);
 
     private async ValueTask<SmtpReply?> TakeAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
     {
         _holdsEightBit = _holdsEightBit || octets.Span.ContainsAnyExceptInRange((byte)0, (byte)127);
+        var body = octets;
         if (!_header.IsComplete)
         {
+            // It would become part of our own trace field, which stands above (RFC 5322 §2.2.3).
+            if (_header.Octets.IsEmpty && octets.Span is [(byte)' ' or (byte)'\t', ..])
+                return BeginsFolded;
+            var before = _header.Octets.Length;
             _header.Add(octets.Span);
+            body = octets[Math.Clamp(_header.Octets.Length - before, 0, octets.Length)..];
             if (_header.IsTooLarge)
                 return new SmtpReply(552, "5.3.4", $"The header is larger than {HeaderCapture.Maximum / 1024} KB");
             if (_header.IsComplete && GoesRound())
@@ -46,6 +60,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             if (!HasRoomForHeader())
                 return NoMemory;
         }
+        if (_header.IsComplete)
+            _kind?.Add(_header.Octets, body.Span);
         try
         {
             await writer.WriteAsync(octets, cancellationToken);
@@ -60,14 +76,22 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     public async ValueTask<SmtpReply> CommitAsync(CancellationToken cancellationToken)
     {
-        if (_firewall.End() is { IsEmpty: false } held && await TakeAsync(held, cancellationToken) is { } refusal)
+        if (_guard.End() is { IsEmpty: false } held && await TakeAsync(held, cancellationToken) is { } refusal)
             return refusal;
         // A message without an empty line is all header.
         if (!_header.IsComplete && GoesRound())
             return Loop;
         var headers = HeaderFacts.Read(_header.Octets);
-        var inside = intake.Gate.IsInside(peer);
-        var decisions = envelope.Recipients.Select(r => intake.Gate.Decide(inside, envelope.Sender, r.Address, headers)).ToImmutableArray();
+        // Whom the address alone lets in, and the tenant proves to be a stranger, is one.
+        var inside = intake.Gate.IsInside(peer) && !(_guard.IsForeignTenant && peer.AuthenticatedAs is null);
+        var isReport = JournalReports.IsReport(_guard.IsExchange, headers);
+        var kind = isReport ? MailKind.Journal : _kind?.Of(envelope.Sender is null) ?? MailKind.Ordinary;
+        if (Refusal(inside, isReport) is { } no)
+        {
+            intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), no.Lines[0]);
+            return no;
+        }
+        var decisions = envelope.Recipients.Select(r => intake.Gate.Decide(inside, envelope.Sender, r.Address, headers, kind)).ToImmutableArray();
         var refused = decisions.Count(d => d.Action == DecisionAction.Reject);
         // From outside one refusal refuses the whole: a report about part of it could go to a forged sender (RFC 5321 §6.2).
         if (refused == decisions.Length || (refused > 0 && !inside))
@@ -79,7 +103,7 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         var mail = new AcceptedMail
         {
             AcceptedAt = intake.Time.GetUtcNow(),
-            Envelope = envelope,
+            Envelope = isReport ? JournalReports.Discreet(intake.Settings, envelope) : envelope,
             Decisions = decisions,
             Blind = BlindRecipients(headers),
             Session = new SessionFacts(
@@ -89,7 +113,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
                 intake.Gate.EvidenceFor(peer, envelope.Sender),
                 inside),
             HoldsEightBit = _holdsEightBit,
-            RemovedFields = _firewall.Removed,
+            RemovedFields = _guard.Removed,
+            Kind = kind,
         };
         SpooledMail item;
         try
@@ -117,7 +142,18 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
     {
         intake.Spool.FreeMemory(_reserved);
         _reserved = 0;
+        _kind?.Dispose();
         return writer.DisposeAsync();
+    }
+
+    /// <summary>What rules are not asked about; null: nothing speaks against it.</summary>
+    private SmtpReply? Refusal(bool inside, bool isReport)
+    {
+        if (_guard.IsForeignTenant && !inside && envelope.Recipients.Any(r => !intake.Gate.IsOurs(r.Address)))
+            return ForeignTenant;
+        if (intake.Settings.Mark is { } mark && _guard.Marks.Any(m => !mark.Known(m, envelope.Recipients.Select(r => r.Address)).IsEmpty))
+            return ComesBack;
+        return JournalReports.Refusal(intake.Settings, isReport, envelope);
     }
 
     private bool HasRoomForHeader()

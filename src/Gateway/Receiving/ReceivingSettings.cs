@@ -4,6 +4,7 @@ using System.Net;
 using System.Security.Cryptography;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Exchange;
 using GatewaySecure.Policies;
 using GatewaySecure.Smtp.Server;
 
@@ -25,6 +26,15 @@ internal sealed record ReceivingSettings
 
     /// <summary>Exchange servers, by network: only they may bring what Exchange writes of itself. Being one gives no right to relay.</summary>
     public ImmutableArray<IPNetwork> ExchangePeers { get; init; } = [];
+
+    /// <summary>Our own tenants, where strangers send from the Exchange peers' addresses too; empty: they don't.</summary>
+    public ImmutableArray<DomainName> ExchangeTenants { get; init; } = [];
+
+    /// <summary>The one address for journal reports, and how they are protected; null: they are refused.</summary>
+    public (MailAddress Recipient, ProtectionMethod Method)? Journal { get; init; }
+
+    /// <summary>Knows mail that was dealt with and comes back; null: nothing is marked.</summary>
+    public ProcessedMark? Mark { get; init; }
 
     /// <summary>By user name.</summary>
     public required FrozenDictionary<string, Account> Accounts { get; init; }

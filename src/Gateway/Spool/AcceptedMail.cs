@@ -22,6 +22,9 @@ internal sealed record AcceptedMail
     /// <summary>An octet above 127 occurs in the content.</summary>
     public required bool HoldsEightBit { get; init; }
 
+    /// <summary>What its structure proved it to be.</summary>
+    public MailKind Kind { get; init; }
+
     /// <summary>Names of the header fields that its peer may not bring, and that were removed.</summary>
     public ImmutableArray<string> RemovedFields { get; init; } = [];
 }

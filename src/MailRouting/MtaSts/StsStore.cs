@@ -25,12 +25,17 @@ public sealed class StsStore
     private readonly string _directory;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly bool _readOnly;
 
     /// <summary>Reads what is there; a file that is damaged is left out and told of.</summary>
-    public StsStore(string directory, TimeProvider time, ILogger log)
+    /// <param name="readOnly">Nothing is written: for who only wants to look.</param>
+    public StsStore(string directory, TimeProvider time, ILogger log, bool readOnly = false)
     {
-        (_directory, _time, _log) = (directory, time, log);
-        Directory.CreateDirectory(directory);
+        (_directory, _time, _log, _readOnly) = (directory, time, log, readOnly);
+        if (!readOnly)
+            Directory.CreateDirectory(directory);
+        else if (!Directory.Exists(directory))
+            return;
         foreach (var file in Directory.EnumerateFiles(directory, "*.json"))
         {
             if (Read(file) is { } policy)
@@ -58,6 +63,8 @@ public sealed class StsStore
         while (_policies.Count >= MostPolicies && !_policies.ContainsKey(policy.Domain) && _policies.Values.MinBy(p => p.Until) is { } first)
             Remove(first);
         _policies[policy.Domain] = policy;
+        if (_readOnly)
+            return;
         try
         {
             AtomicFile.Write(FileOf(policy.Domain), JsonSerializer.SerializeToUtf8Bytes(
@@ -71,7 +78,7 @@ public sealed class StsStore
 
     private void Remove(StoredPolicy policy)
     {
-        if (!_policies.TryRemove(KeyValuePair.Create(policy.Domain, policy)))
+        if (!_policies.TryRemove(KeyValuePair.Create(policy.Domain, policy)) || _readOnly)
             return;
         try
         {

@@ -1,0 +1,90 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.NetworkInformation;
+using GatewaySecure.Dns;
+using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.MailRouting;
+using GatewaySecure.MailRouting.MtaSts;
+using GatewaySecure.MailRouting.TlsReports;
+using Microsoft.Extensions.Logging;
+
+namespace GatewaySecure.Gateway.Hosting;
+
+/// <summary>What finds out where mail goes by the DNS and under which TLS, with the jobs that keep its policies fresh and send the TLS reports.</summary>
+internal sealed class RoutingServices : IAsyncDisposable
+{
+    private static readonly TimeSpan JobInterval = TimeSpan.FromHours(1);
+    private static readonly TimeSpan SaveInterval = TimeSpan.FromMinutes(1);
+
+    private readonly GatewayConfiguration _configuration;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly StsPolicies _policies;
+    private readonly TlsReportCounts? _counts;
+    private readonly List<PeriodicJob> _jobs = [];
+
+    /// <param name="readOnly">For who only wants to look: nothing is written, nothing counted.</param>
+    public RoutingServices(GatewayConfiguration configuration, StateDirectory state, TimeProvider time, ILogger log, bool readOnly = false)
+    {
+        (_configuration, _time, _log) = (configuration, time, log);
+        Resolver = new DnsResolver(
+            new DnsResolverOptions { Servers = configuration.Dns.Resolvers, TrustAuthenticated = configuration.Dns.Trusted }, time);
+        if (configuration.TlsReports is not null && !readOnly)
+            _counts = new TlsReportCounts(state.TlsReports, time, log);
+        _policies = new StsPolicies(
+            Resolver, new StsFetcher(Resolver, time), new StsStore(state.MtaSts, time, log, readOnly), Counter, time, log);
+    }
+
+    public DnsResolver Resolver { get; }
+
+    public ITlsSessionCounter Counter => _counts is null ? new NoTlsSessionCounter() : _counts;
+
+    public MailRouter Router(bool requireTls) => new(Resolver, _policies, new MailRouterOptions
+    {
+        OwnNames = [_configuration.HostName.Ascii],
+        OwnAddresses = OwnAddresses(_configuration.Listeners),
+        RequireTls = requireTls,
+    });
+
+    public void Start(ITlsReportOutbox outbox)
+    {
+        Run("MTA-STS refresh", JobInterval, TimeSpan.FromMinutes(1), _policies.RefreshAsync);
+        if (_counts is null)
+            return;
+        var reporter = new TlsReporter(_configuration.OrganisationDomains[0], _configuration.TlsReports!.From);
+        var sender = new TlsReportSender(_counts, Resolver, outbox, reporter, _time, _log);
+        Run("TLS reports", JobInterval, SaveInterval, sender.RunAsync);
+        Run("TLS report counts", SaveInterval, SaveInterval, _ =>
+        {
+            _counts.Save();
+            return Task.CompletedTask;
+        });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var job in _jobs)
+            await job.DisposeAsync();
+        _counts?.Save();
+    }
+
+    private void Run(string name, TimeSpan interval, TimeSpan first, Func<CancellationToken, Task> run)
+    {
+        var job = new PeriodicJob(name, interval, run, _time, _log);
+        _jobs.Add(job);
+        job.Start(first);
+    }
+
+    /// <summary>Where other hosts reach us: listeners on port 25, all addresses of the machine but loopback where one listens on all.</summary>
+    private static ImmutableHashSet<IPAddress> OwnAddresses(ImmutableArray<ListenerConfiguration> listeners)
+    {
+        var own = listeners.Select(l => l.Address).Where(a => a.Port == 25).Select(a => a.Address).ToList();
+        if (own.Exists(a => a.Equals(IPAddress.Any) || a.Equals(IPAddress.IPv6Any)))
+        {
+            own.AddRange(NetworkInterface.GetAllNetworkInterfaces()
+                .SelectMany(i => i.GetIPProperties().UnicastAddresses.Select(a => a.Address))
+                .Where(a => !IPAddress.IsLoopback(a)));
+        }
+        return [.. own];
+    }
+}
