@@ -95,10 +95,10 @@ internal sealed record TnefContents(IReadOnlyList<MimeEntity> Bodies, IReadOnlyL
         return part;
     }
 
-    private static MimeEntity Nested(TnefPart part)
+    private static MessagePart Nested(TnefPart part)
     {
         using var octets = new MemoryStream();
-        part.Content.DecodeTo(octets);
+        (part.Content ?? throw new FormatException("a message within it is empty")).DecodeTo(octets);
         var tnef = octets.ToArray();
         if (TnefStructure.TryRead(tnef, out var problem) is not { } structure)
             throw new FormatException($"a message within it: {problem}");
