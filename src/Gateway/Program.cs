@@ -14,7 +14,7 @@ var root = new RootCommand("""
 {
     RunCommand.Create(),
     PolicyCommands.Create((configuration, state) => new ProtectionPreview(configuration, state, TimeProvider.System)),
-    QueueCommands.Create(SpoolAccess.Open),
+    QueueCommands.Create(),
     UserCommands.Create(),
     SmimeCommands.Create(),
     AuditCommands.Create(),

@@ -105,7 +105,8 @@ internal sealed class GroupWriter : IAsyncDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            return e;
+            // A full disk is one for whoever waits, by the name that every disk's failure has.
+            return e is DbUpdateException or SqliteException ? new IOException("The database could not be written.", e) : e;
         }
         foreach (var one in group)
             one.Done.SetResult();

@@ -82,7 +82,7 @@ public sealed partial class SourceTests
 
     /// <summary>Comment and attributes may stand before a type; an attribute may go over several lines.</summary>
     [GeneratedRegex(
-        @"^(?<comment>(?:///.*\n)*)(?:\[(?:[^\]""]|""[^""]*"")*\]\n)*(?:public|internal) (?:[a-z]+ )*?(?:class|struct|interface|enum|record(?: struct)?) (?<name>\w+)",
+        @"^(?<comment>(?:///.*\n)*)(?:\[(?:[^\]""]|""[^""]*""|\](?!\n))*\]\n)*(?:public|internal) (?:[a-z]+ )*?(?:class|struct|interface|enum|record(?: struct)?) (?<name>\w+)",
         RegexOptions.Multiline)]
     private static partial Regex TypePattern();
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using GatewaySecure.TestKit;
@@ -20,7 +18,10 @@ public sealed partial class DurabilityTests
         await gateway.StartAsync();
         var trace = gateway["trace"];
         string id;
-        using (var strace = await AttachAsync(gateway.Child.Id, trace, TestContext.Current.CancellationToken))
+        await using (await Strace.AttachAsync(
+            gateway.Child.Id,
+            trace,
+            "-y", "-tt", "-s", "64", "-e", "trace=openat,rename,renameat,renameat2,fsync,fdatasync,sendto,sendmsg,write,writev,pwrite64,pwritev"))
         {
             using (var talker = await SmtpTalker.GreetAsync(gateway.RelayPort))
             {
@@ -29,27 +30,8 @@ public sealed partial class DurabilityTests
                 Assert.StartsWith("250 2.0.0 Queued as ", reply, StringComparison.Ordinal);
                 id = reply.Split(' ')[^1];
             }
-            ProcessSignal.Terminate(strace);
-            await strace.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         }
         AssertOrder(await File.ReadAllLinesAsync(trace, TestContext.Current.CancellationToken), id, gateway.SpoolFolder);
-    }
-
-    /// <summary>Returns once strace watches all threads of the process.</summary>
-    private static async Task<Process> AttachAsync(int id, string trace, CancellationToken cancellationToken)
-    {
-        var strace = Process.Start(new ProcessStartInfo("strace",
-        [
-            "-f", "-y", "-tt", "-s", "64", "-o", trace, "-p", id.ToString(CultureInfo.InvariantCulture),
-            "-e", "trace=openat,rename,renameat,renameat2,fsync,fdatasync,sendto,sendmsg,write,writev,pwrite64,pwritev",
-        ])
-        {
-            RedirectStandardError = true,
-        })!;
-        var said = await strace.StandardError.ReadLineAsync(cancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20), cancellationToken);
-        if (said?.Contains("attached", StringComparison.Ordinal) != true)
-            throw new InvalidOperationException($"strace says: {said}{await strace.StandardError.ReadToEndAsync(cancellationToken)}");
-        return strace;
     }
 
     /// <summary>The item's file: written, flushed, given its final name; the directory of that name flushed; only then the answer.</summary>

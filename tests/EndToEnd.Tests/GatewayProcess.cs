@@ -20,8 +20,16 @@ internal sealed class GatewayProcess : IAsyncDisposable
         SubmissionPort = Loopback.FreePort();
         Directory.CreateDirectory(State);
         File.WriteAllText(ConfigurationFile, setup.Yaml(RelayPort, SubmissionPort));
-        _child = new ChildServer(Programs.Gateway, ["run", "--config", ConfigurationFile, "--state", State], SubmissionPort);
+        string[] run = [Programs.Gateway, "run", "--config", ConfigurationFile, "--state", State];
+        _child = setup.RunAs is { } user
+            ? new ChildServer("setpriv", [.. As(user), .. run], SubmissionPort)
+            : new ChildServer(run[0], run[1..], SubmissionPort);
+        if (setup.RunAs is { } owner)
+            GiveTo(owner);
     }
+
+    /// <summary>For <c>setpriv</c>: what follows runs as that user.</summary>
+    public static string[] As(int user) => [$"--reuid={user}", $"--regid={user}", "--clear-groups"];
 
     /// <summary>Without AUTH, for the relay network.</summary>
     public int RelayPort { get; }
@@ -57,6 +65,10 @@ internal sealed class GatewayProcess : IAsyncDisposable
     /// <summary>The gateway's tool, with this gateway's state.</summary>
     public Task<ToolResult> ToolAsync(params string[] arguments) => Tool.RunAsync(Programs.Gateway, [.. arguments, "--state", State]);
 
+    /// <summary>The same, as another user of the machine.</summary>
+    public Task<ToolResult> ToolAsAsync(int user, params string[] arguments) =>
+        Tool.RunAsync("setpriv", [.. As(user), Programs.Gateway, .. arguments, "--state", State]);
+
     /// <summary><c>queue list --json</c>.</summary>
     public async Task<JsonElement> QueueAsync()
     {
@@ -91,6 +103,12 @@ internal sealed class GatewayProcess : IAsyncDisposable
     {
         await _child.DisposeAsync();
         _directory.Dispose();
+    }
+
+    private void GiveTo(int user)
+    {
+        using var chown = System.Diagnostics.Process.Start("chown", ["-R", $"{user}:{user}", _directory.Path]);
+        chown.WaitForExit();
     }
 
     private string Made(params string[] path) => Directory.CreateDirectory(Path.Combine([State, .. path])).FullName;

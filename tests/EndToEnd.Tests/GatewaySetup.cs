@@ -40,6 +40,12 @@ internal sealed record GatewaySetup
 
     public string MaxMessageSize { get; init; } = "200 MB";
 
+    /// <summary>A user of every Linux machine that owns nothing.</summary>
+    public const int Nobody = 65534;
+
+    /// <summary>The gateway runs as this user of the machine; null: as ours.</summary>
+    public int? RunAs { get; init; }
+
     /// <summary>Further lines at the top level.</summary>
     public string More { get; init; } = "";
 

@@ -27,6 +27,9 @@ public sealed class ChildServer(
     /// <exception cref="InvalidOperationException">None runs.</exception>
     public int Id => Running.Id;
 
+    /// <summary>A life was started and nobody has seen its end yet.</summary>
+    public bool IsRunning => _process is not null;
+
     /// <summary>Every line that was printed so far, oldest first, the streams mixed as they came.</summary>
     public IReadOnlyCollection<string> Log => _log;
 
@@ -136,7 +139,10 @@ public sealed class ChildServer(
         }
     }
 
-    private async Task<int> WaitForEndAsync(TimeSpan timeout)
+    /// <summary>Waits for it to end, by whatever hand.</summary>
+    /// <returns>Its exit status; 137 after SIGKILL.</returns>
+    /// <exception cref="TimeoutException">It did not end in time; it still runs.</exception>
+    public async Task<int> WaitForEndAsync(TimeSpan timeout)
     {
         var process = Running;
         using var deadline = new CancellationTokenSource(timeout);

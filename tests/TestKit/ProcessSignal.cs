@@ -8,15 +8,16 @@ namespace GatewaySecure.TestKit;
 public static partial class ProcessSignal
 {
     private const int Sigterm = 15;
+    private const int NoSuchProcess = 3;
 
     /// <summary>Asks the process to end. One that has ended is left alone.</summary>
     /// <exception cref="Win32Exception">The signal was not delivered.</exception>
     public static void Terminate(Process process)
     {
         ArgumentNullException.ThrowIfNull(process);
-        // A child that has ended is a zombie until it is waited for: its id can't have gone to a stranger.
-        if (!process.HasExited && Kill(process.Id, Sigterm) != 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError());
+        // It may end between the question and the signal; its id has not gone to a stranger in so short a time.
+        if (!process.HasExited && Kill(process.Id, Sigterm) != 0 && Marshal.GetLastPInvokeError() is not NoSuchProcess and var error)
+            throw new Win32Exception(error);
     }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]

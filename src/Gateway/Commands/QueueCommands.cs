@@ -1,112 +1,173 @@
 using System.CommandLine;
-using System.Text.Json;
-using GatewaySecure.Gateway.Spool;
+using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Control;
+using GatewaySecure.Policies;
 
 namespace GatewaySecure.Gateway.Commands;
 
-/// <summary><c>gateway queue</c>: what waits and what is held, read while the gateway runs. Changes nothing.</summary>
+/// <summary>
+/// <c>gateway queue</c>: looks at what waits and what is held, and acts on it. The running gateway does it where there is one; else the
+/// command does it on the spool.
+/// </summary>
 internal static class QueueCommands
 {
-    public static Command Create(Func<string, (string Directory, ISpoolKey Key)> open)
+    public static Command Create() => new("queue", """
+        The mails that wait or are held. See docs/operations/queue-control.md.
+
+        What is done here stands in the audit: gateway audit show.
+        """)
     {
-        var state = CommonOptions.State();
-        var json = new Option<bool>("--json") { Description = "As JSON, for scripts." };
-        var list = new Command("list", """
-            Lists the mails in the spool, oldest first: one line for each recipient that is not done.
+        List(), Show(), Hold(), Release(), Retry(), Delete(), Bounce(), Redecide(), Requests(), Approve(),
+    };
+
+    private static Command List()
+    {
+        var options = new QueueOptionSet();
+        var summary = new Option<bool>("--summary") { Description = "Only how many for each recipient domain, by age." };
+        var command = new Command("list", """
+            Lists the mails in the queue, oldest first: one line for each recipient that is not done.
 
             Examples:
               gateway queue list --state /var/lib/gatewaysecure
-              gateway queue list --json
+              gateway queue list --domain partner.example --status held --json
+              gateway queue list --summary
             """)
-        { state, json };
-        list.SetAction(parsed => With(open, parsed.GetValue(state)!, spool =>
+        { summary };
+        options.AddFilterTo(command, changes: false);
+        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: false, () => new QueueRequest
         {
-            var lines = spool.Items.SelectMany(Lines).Where(l => l.State is RecipientState.Queued or RecipientState.Held).ToList();
-            if (parsed.GetValue(json))
-                Console.WriteLine(Serialize(lines));
-            else if (lines.Count == 0)
-                Console.WriteLine("The queue is empty.");
-            else
-                lines.ForEach(l => Console.WriteLine($"{l.Id}  {l.State,-6} {l.Sender} → {l.Recipient}  {l.Reason}"));
-            foreach (var (file, reason) in spool.SetAside)
-                Console.Error.WriteLine($"{file} can't be read: {reason}");
-            return ExitCode.Success;
-        }));
+            Verb = parsed.GetValue(summary) ? QueueVerb.Summary : QueueVerb.List,
+            Filter = options.Filter(parsed),
+        }, ct));
+        return command;
+    }
 
+    private static Command Show()
+    {
+        var options = new QueueOptionSet();
         var id = new Argument<string>("ID") { Description = "As 'queue list' shows it." };
-        var show = new Command("show", """
+        var command = new Command("show", """
             Shows one mail with all of its recipients and decisions. The content is never shown.
 
             Example:
               gateway queue show 01jd8w2x9kq3m5n7p8r9st
             """)
-        { id, state, json };
-        show.SetAction(parsed => With(open, parsed.GetValue(state)!, spool =>
+        { id };
+        options.AddCommonTo(command);
+        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: false, () => new QueueRequest
         {
-            if (spool.Items.FirstOrDefault(i => i.Id.ToString() == parsed.GetValue(id)) is not { } item)
-            {
-                Console.Error.WriteLine($"There is no mail {parsed.GetValue(id)} in the queue.");
-                return ExitCode.Problem;
-            }
-            var lines = Lines(item).ToList();
-            if (parsed.GetValue(json))
-            {
-                Console.WriteLine(Serialize(lines));
-                return ExitCode.Success;
-            }
-            Console.WriteLine($"{item.Id}, {item.Content.Length} octets, accepted {item.Mail.AcceptedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z from {item.Mail.Session.PeerAddress}");
-            if (!item.Mail.RemovedFields.IsEmpty)
-                Console.WriteLine($"  removed from its header: {string.Join(", ", item.Mail.RemovedFields)}");
-            foreach (var line in lines)
-            {
-                Console.WriteLine($"  {line.Recipient}: {line.State}, {line.Attempts} attempts");
-                Console.WriteLine($"    decided by {line.Decision}");
-                if (line.Reason is not null)
-                    Console.WriteLine($"    {line.Reason}");
-                if (line.NextAttempt is { } next)
-                    Console.WriteLine($"    next attempt {next.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z");
-            }
-            return ExitCode.Success;
-        }));
-        return new Command("queue", "The mails that wait or are held.") { list, show };
+            Verb = QueueVerb.List,
+            Whole = true,
+            Filter = new QueueFilter { Ids = [parsed.GetValue(id)!] },
+        }, ct));
+        return command;
     }
 
-    private static int With(Func<string, (string Directory, ISpoolKey Key)> open, string stateDirectory, Func<RecoveredSpool, int> work)
+    private static Command Hold() => Act(QueueVerb.Hold, "hold", """
+        Holds mail: nothing is sent and nothing expires until it is released. The sender is not told.
+
+        Examples:
+          gateway queue hold 01jd8w2x9kq3m5n7p8r9st
+          gateway queue hold --sender newsletter@example.org --dry-run
+        """);
+
+    private static Command Release()
     {
-        try
-        {
-            var (directory, key) = open(stateDirectory);
-            return work(MailSpool.ReadOnlyView(directory, key));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Console.Error.WriteLine(e.Message);
-            return ExitCode.Problem;
-        }
+        var method = new Option<ProtectionMethod?>("--method") { Description = "For mail that a rule holds: normal, ca or kdc." };
+        return Act(QueueVerb.Release, "release", """
+            Lets held mail go on with the decision it has. Where that demands protection that can't be had, it stays held and is
+            tried again: it never goes in clear. Mail that a rule holds for a person has no method: say with --method how it is to
+            be protected. It is never less than the rules behind that one demand, and you vouch for it in the audit.
+
+            Examples:
+              gateway queue release 01jd8w2x9kq3m5n7p8r9st
+              gateway queue release --rule 'large attachments' --method ca
+            """, method, (parsed, request) => request with { Method = parsed.GetValue(method) });
     }
 
-    private static IEnumerable<QueueLine> Lines(SpooledMail item) =>
-        item.Status.Select((status, i) => new QueueLine(
-            item.Id.ToString(),
-            item.Mail.AcceptedAt,
-            item.Mail.Envelope.Sender?.ToString() ?? "<>",
-            item.Mail.Envelope.Recipients[i].Address.ToString(),
-            status.State,
-            status.Attempts,
-            status.NextAttempt,
-            status.Reason,
-            item.Mail.Decisions[i].Reason));
+    private static Command Retry() => Act(QueueVerb.Retry, "retry", """
+        Tries waiting mail now. Mail that is held for a person stays held.
 
-    private static string Serialize(List<QueueLine> lines) => JsonSerializer.Serialize(lines, CommonOptions.Json);
+        Examples:
+          gateway queue retry --domain partner.example
+          gateway queue retry --all
+        """);
 
-    private sealed record QueueLine(
-        string Id,
-        DateTimeOffset Accepted,
-        string Sender,
-        string Recipient,
-        RecipientState State,
-        int Attempts,
-        DateTimeOffset? NextAttempt,
-        string? Reason,
-        string Decision);
+    private static Command Delete() => Act(QueueVerb.Delete, "delete", """
+        Removes mail for good. Nobody is told, but it stands in the audit.
+
+        Examples:
+          gateway queue delete 01jd8w2x9kq3m5n7p8r9st
+          gateway queue delete --sender '<>' --domain flooded.example --older-than 2d
+        """);
+
+    private static Command Bounce() => Act(QueueVerb.Bounce, "bounce", """
+        Gives mail up and reports that to its sender, as far as the sender wants a report.
+
+        Examples:
+          gateway queue bounce 01jd8w2x9kq3m5n7p8r9st
+          gateway queue bounce --next-hop provider --older-than 1d
+        """);
+
+    private static Command Redecide() => Act(QueueVerb.Redecide, "redecide", """
+        Decides mail again under the rules in force: those of the running gateway, or of --config where none runs. What gets no less
+        protection changes at once. What would get less becomes a request, which another person has to approve.
+
+        Examples:
+          gateway queue redecide --all --dry-run
+          gateway queue redecide --rule 'partners'
+        """);
+
+    private static Command Requests()
+    {
+        var options = new QueueOptionSet();
+        var command = new Command("requests", """
+            Lists the requests for less protection that wait for a second person.
+
+            Example:
+              gateway queue requests
+            """);
+        options.AddCommonTo(command);
+        command.SetAction((parsed, ct) => QueueOutput.RunAsync(
+            parsed, options, changes: false, () => new QueueRequest { Verb = QueueVerb.Requests }, ct));
+        return command;
+    }
+
+    private static Command Approve()
+    {
+        var options = new QueueOptionSet();
+        var id = new Argument<string>("REQUEST") { Description = "As 'queue requests' shows it." };
+        var command = new Command("approve", """
+            Agrees, as the second person, to a request for less protection. Both names stand in the audit.
+
+            Examples:
+              gateway queue approve 01jd8w2x9kq3m5n7p8r9st --dry-run
+              gateway queue approve 01jd8w2x9kq3m5n7p8r9st
+            """)
+        { id, options.DryRun };
+        options.AddCommonTo(command);
+        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: true, () => new QueueRequest
+        {
+            Verb = QueueVerb.Approve,
+            Request = parsed.GetValue(id),
+            DryRun = parsed.GetValue(options.DryRun),
+        }, ct));
+        return command;
+    }
+
+    private static Command Act(
+        QueueVerb verb, string name, string description, Option? more = null, Func<ParseResult, QueueRequest, QueueRequest>? complete = null)
+    {
+        var options = new QueueOptionSet();
+        var command = new Command(name, description);
+        if (more is not null)
+            command.Add(more);
+        options.AddFilterTo(command, changes: true);
+        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: true, () =>
+        {
+            var request = new QueueRequest { Verb = verb, Filter = options.Filter(parsed), DryRun = parsed.GetValue(options.DryRun) };
+            return complete?.Invoke(parsed, request) ?? request;
+        }, ct));
+        return command;
+    }
 }

@@ -20,6 +20,9 @@ internal interface INextHop : INextHops
     /// <summary>For logs and reports.</summary>
     string Name { get; }
 
+    /// <summary>What it took is where the recipient finds it: success is reported as "delivered" (RFC 3464 §2.3.3), not as "relayed".</summary>
+    bool IsLast => false;
+
     /// <summary>One result for each recipient of the envelope, in its order.</summary>
     /// <exception cref="DeliveryException">The host can't be reached or broke off: nothing is known of the recipients, try again.</exception>
     ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(Envelope envelope, SendableMessage message, CancellationToken cancellationToken);

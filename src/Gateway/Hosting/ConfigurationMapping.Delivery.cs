@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Exchange;
@@ -36,6 +37,12 @@ internal static partial class ConfigurationMapping
             : [];
         return new NextHopResolver([.. journal, .. configuration.Routes.Select(r => new Route(r.Recipients, hops[r.NextHop]))], hops[configuration.DefaultNextHop]);
     }
+
+    /// <summary>The name of the next hop that the routes give a recipient.</summary>
+    public static string NextHopOf(this GatewayConfiguration configuration, MailAddress recipient) =>
+        configuration.Journal is { } journal && journal.Recipient.Equals(recipient)
+            ? journal.NextHop
+            : configuration.Routes.FirstOrDefault(r => r.Recipients.Any(p => p.Matches(recipient)))?.NextHop ?? configuration.DefaultNextHop;
 
     private static SmartHost ToSmartHost(this GatewayConfiguration configuration, NextHopConfiguration hop, TimeProvider time)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Control;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Exchange;
 using GatewaySecure.Gateway.Protection;
@@ -16,6 +17,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace GatewaySecure.Gateway.Hosting;
@@ -100,6 +102,7 @@ internal sealed class GatewayServer : IAsyncDisposable
         var keys = _keys = Own(await KeyServices.OpenAsync(configuration, state, time, cancellationToken));
         var logs = Own(LoggerFactory.Create(l => GatewayLogging.Configure(l, logFile)));
         builder.Services.AddSingleton(logs);
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         _log = logs.CreateLogger<GatewayServer>();
         _certificates = Own(new CertificateWatch(
             configuration.CertificateFolders(state), configuration.TrustOptions(), time, problem => _log.CertificateProblem(problem)));
@@ -114,7 +117,18 @@ internal sealed class GatewayServer : IAsyncDisposable
         var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>());
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 
-        var intake = new Intake(configuration.ReceivingSettings() with { Mark = mark }, spool, queue.Add, time, logs.CreateLogger<Intake>());
+        var receiving = configuration.ReceivingSettings() with { Mark = mark };
+        var control = new QueueControl(new QueueParts
+        {
+            Items = queue,
+            Audit = keys.Audit,
+            Reporter = reporter,
+            Rules = new QueueRules(receiving),
+            Requests = new LoweringRequests(state.Requests, time),
+            NextHopOf = address => resolver.Resolve(address).Name,
+            Time = time,
+        });
+        var intake = new Intake(receiving, spool, queue.Add, time, logs.CreateLogger<Intake>());
         var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);
         var tls = configuration.TlsOptions(state, time.GetUtcNow());
         // Sessions go on where their octets arrive: one change of threads for a command instead of three. An fsync is waited for on other threads.
@@ -139,12 +153,15 @@ internal sealed class GatewayServer : IAsyncDisposable
         foreach (var item in recovered.Items)
             queue.Add(item);
         _queueRuns = queue.RunAsync(_stopQueue.Token);
+        if (ControlListener.Start(state.ControlSocket, control, time, _log) is { } listener)
+            Own(listener);
         _certificates.Start();
         routing.Start(new TlsReportOutbox(spool, queue.Add, time));
 
         _web = builder.Build();
         Own(_web);
-        await _web.StartAsync(cancellationToken);
+        // Told to stop meanwhile, it stops once it is up: a host that is cut off while it starts may never end.
+        await _web.StartAsync(CancellationToken.None);
         EndPoints = [.. configuration.Listeners.Select(l => l.Address)];
         _log.Started(configuration.HostName.Ascii, string.Join(", ", EndPoints), recovered.Items.Length, keys.VaultDescription);
     }
@@ -154,5 +171,13 @@ internal sealed class GatewayServer : IAsyncDisposable
     {
         _owned.Add(thing);
         return thing;
+    }
+
+    /// <summary>Signals belong to the command that runs the gateway; the host's own way with them would end it twice.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -16,6 +16,12 @@ internal sealed class StateDirectory
 
     public string Spool => Path.Combine(Root, "spool");
 
+    /// <summary>Where the running gateway takes commands.</summary>
+    public string ControlSocket => Path.Combine(Root, "control.sock");
+
+    /// <summary>Requests that wait for a second person.</summary>
+    public string Requests => Path.Combine(Root, "requests");
+
     public string Database => Path.Combine(Root, DatabaseName);
 
     /// <summary>MTA-STS policies in force.</summary>

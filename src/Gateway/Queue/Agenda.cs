@@ -1,36 +1,36 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
-using GatewaySecure.Gateway.Spool;
 
 namespace GatewaySecure.Gateway.Queue;
 
 /// <summary>
-/// Which item is due when. What is due now is handed out at once, in order of arrival; the rest waits on one timer. Stays quick
-/// with 100,000 items. Thread-safe.
+/// What is due when. What is due now is handed out at once, in order of arrival; the rest waits on one timer. Stays quick
+/// with 100,000 items. A clock that is set meanwhile changes nothing: waiting times pass as they do. Thread-safe.
 /// </summary>
-internal sealed class Agenda(TimeProvider time) : IDisposable
+internal sealed class Agenda<T>(TimeProvider time) : IDisposable
 {
-    private readonly Channel<SpooledMail> _due = Channel.CreateUnbounded<SpooledMail>();
-    private readonly PriorityQueue<SpooledMail, DateTimeOffset> _later = new();
+    private readonly Channel<T> _due = Channel.CreateUnbounded<T>();
+    private readonly PriorityQueue<T, long> _later = new();
     private readonly Lock _lock = new();
-    private DateTimeOffset _nextAlarm = DateTimeOffset.MaxValue;
+    private long _nextAlarm = long.MaxValue;
     private ITimer? _alarm;
 
-    public void Add(SpooledMail item, DateTimeOffset due)
+    public void Add(T item, DateTimeOffset due)
     {
-        if (due <= time.GetUtcNow())
+        var wait = due - time.GetUtcNow();
+        if (wait <= TimeSpan.Zero)
         {
             _due.Writer.TryWrite(item);
             return;
         }
         lock (_lock)
         {
-            _later.Enqueue(item, due);
+            _later.Enqueue(item, time.GetTimestamp() + (long)(wait.TotalSeconds * time.TimestampFrequency));
             SetAlarm();
         }
     }
 
-    public ValueTask<SpooledMail> TakeAsync(CancellationToken cancellationToken) => _due.Reader.ReadAsync(cancellationToken);
+    public ValueTask<T> TakeAsync(CancellationToken cancellationToken) => _due.Reader.ReadAsync(cancellationToken);
 
     public void Dispose() => _alarm?.Dispose();
 
@@ -38,8 +38,8 @@ internal sealed class Agenda(TimeProvider time) : IDisposable
     {
         lock (_lock)
         {
-            _nextAlarm = DateTimeOffset.MaxValue;
-            var now = time.GetUtcNow();
+            _nextAlarm = long.MaxValue;
+            var now = time.GetTimestamp();
             while (_later.TryPeek(out var item, out var due) && due <= now)
             {
                 _later.Dequeue();
@@ -55,7 +55,7 @@ internal sealed class Agenda(TimeProvider time) : IDisposable
         if (!_later.TryPeek(out _, out var due) || due >= _nextAlarm)
             return;
         _nextAlarm = due;
-        var wait = due - time.GetUtcNow();
+        var wait = TimeSpan.FromSeconds((double)(due - time.GetTimestamp()) / time.TimestampFrequency);
         // A timer can't wait longer than 49 days; it just rings once for nothing then.
         wait = wait < TimeSpan.Zero ? TimeSpan.Zero : wait > TimeSpan.FromDays(1) ? TimeSpan.FromDays(1) : wait;
         _alarm ??= time.CreateTimer(_ => Ring(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);

@@ -48,7 +48,7 @@ internal sealed class ItemWork(
     private async ValueTask SettleAsync(SpooledMail item, Outcome outcome, CancellationToken cancellationToken)
     {
         // Reports are committed before the original may forget the recipients they are about.
-        var reports = Reports(item, outcome, time.GetUtcNow());
+        var reports = Reports(item, outcome);
         if (reports.Count > 0)
         {
             await reporter.ReportAsync(item, reports, cancellationToken);
@@ -85,8 +85,10 @@ internal sealed class ItemWork(
             .Where(g => !g.Indexes.IsEmpty)
             .ToList();
 
-    private static bool IsDue(RecipientStatus status, DateTimeOffset now) =>
-        status.NextAttempt is { } due ? due <= now : status.State == RecipientState.Queued;
+    /// <summary>A time further away than anything is put off was written before the clock was set back.</summary>
+    private bool IsDue(RecipientStatus status, DateTimeOffset now) => status.NextAttempt is { } due
+        ? due <= now || due > now + options.LongestDelay
+        : status.State == RecipientState.Queued;
 
     private async ValueTask TryGroupAsync(Group group, Outcome outcome, CancellationToken cancellationToken)
     {
@@ -167,7 +169,7 @@ internal sealed class ItemWork(
         {
             if (result.Reply.IsPositive)
             {
-                outcome.Deliver(index, result, group.NextHop.Name);
+                outcome.Deliver(index, result, group.NextHop);
                 delivered.Add(result.Recipient.Address.ToString());
             }
             else if (result.Reply.IsPermanent)
@@ -185,7 +187,7 @@ internal sealed class ItemWork(
         || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
     /// <summary>What senders are told now: every end, and once that it takes longer or is held.</summary>
-    private List<RecipientReport> Reports(SpooledMail item, Outcome outcome, DateTimeOffset now)
+    private List<RecipientReport> Reports(SpooledMail item, Outcome outcome)
     {
         var reports = new List<RecipientReport>();
         foreach (var (index, change) in outcome.All)
@@ -199,7 +201,8 @@ internal sealed class ItemWork(
                     reports.Add(new RecipientReport(index, ReportKind.Failed, reason, change.Reply, change.NextHop));
                     break;
                 case RecipientState.Delivered when change is { NotReportedBeyond: true }:
-                    reports.Add(new RecipientReport(index, ReportKind.Relayed, reason, change.Reply, change.NextHop));
+                    var kind = change.IsLast ? ReportKind.Delivered : ReportKind.Relayed;
+                    reports.Add(new RecipientReport(index, kind, reason, change.Reply, change.NextHop));
                     break;
                 case RecipientState.Held when !change.Status.DelayReported:
                     log.Held(item.Id, recipient, reason);
@@ -208,7 +211,7 @@ internal sealed class ItemWork(
                     break;
                 case RecipientState.Queued:
                     log.Deferred(item.Id, recipient, reason);
-                    if (change.Status.DelayReported || now - item.Mail.AcceptedAt < options.DelayReportAfter)
+                    if (change.Status.DelayReported || item.Age < options.DelayReportAfter)
                         break;
                     reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, change.Reply, change.NextHop));
                     outcome.MarkReported(index);

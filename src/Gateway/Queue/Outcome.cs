@@ -1,3 +1,4 @@
+using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.Smtp;
 using GatewaySecure.Smtp.Client;
@@ -23,7 +24,7 @@ internal sealed class Outcome(SpooledMail item)
     public void Wait(IEnumerable<int> indexes, string reason, DateTimeOffset until)
     {
         foreach (var index in indexes)
-            _changes[index] = new Change(item.Status[index] with { NextAttempt = until, Reason = reason }, null, null, false);
+            _changes[index] = new Change(item.Status[index] with { NextAttempt = until, Reason = reason }, null, null, false, false);
     }
 
     /// <summary>Takes everything over in memory, before the disk has it.</summary>
@@ -33,10 +34,10 @@ internal sealed class Outcome(SpooledMail item)
             item.Know(index, change.Status);
     }
 
-    public void Deliver(int index, RecipientResult result, string nextHop)
+    public void Deliver(int index, RecipientResult result, INextHop nextHop)
     {
         var asked = result.Recipient.Notify.HasFlag(DsnNotify.Success);
-        Set(index, RecipientState.Delivered, null, $"{nextHop} took it: {result.Reply}", result.Reply, nextHop, asked && !result.DsnRelayed);
+        Set(index, RecipientState.Delivered, null, $"{nextHop.Name} took it: {result.Reply}", result.Reply, nextHop.Name, asked && !result.DsnRelayed, nextHop.IsLast);
         item.Know(index, _changes[index].Status);
     }
 
@@ -59,7 +60,7 @@ internal sealed class Outcome(SpooledMail item)
         foreach (var index in indexes)
         {
             var before = item.Status[index];
-            if (before.State == RecipientState.Queued && now - item.Mail.AcceptedAt >= options.ExpireAfter)
+            if (before.State == RecipientState.Queued && item.TriedFor(index, options.MostBeforeStart) >= options.ExpireAfter)
                 Set(index, RecipientState.Failed, null, $"given up after {options.ExpireAfter.TotalHours:0.#} hours: {reason}", reply, nextHop);
             else
                 Set(index, before.State, now + options.DelayAfter(before.Attempts + 1), reason, reply, nextHop);
@@ -70,13 +71,14 @@ internal sealed class Outcome(SpooledMail item)
         _changes[index] = _changes[index] with { Status = _changes[index].Status with { DelayReported = true } };
 
     private void Set(
-        int index, RecipientState state, DateTimeOffset? next, string reason, SmtpReply? reply = null, string? nextHop = null, bool notReportedBeyond = false)
+        int index, RecipientState state, DateTimeOffset? next, string reason, SmtpReply? reply = null, string? nextHop = null, bool notReportedBeyond = false, bool isLast = false)
     {
         var before = item.Status[index];
         var status = before with { State = state, Attempts = before.Attempts + 1, NextAttempt = next, Reason = reason };
-        _changes[index] = new Change(status, reply, nextHop, notReportedBeyond);
+        _changes[index] = new Change(status, reply, nextHop, notReportedBeyond, isLast);
     }
 
     /// <param name="NotReportedBeyond">Success was asked for, and the next hop will not report it.</param>
-    internal sealed record Change(RecipientStatus Status, SmtpReply? Reply, string? NextHop, bool NotReportedBeyond);
+    /// <param name="IsLast">The recipient finds it there.</param>
+    internal sealed record Change(RecipientStatus Status, SmtpReply? Reply, string? NextHop, bool NotReportedBeyond, bool IsLast);
 }

@@ -27,6 +27,17 @@ internal sealed record QueueOptions
     /// <summary>At shutdown: how long deliveries under way may take to end.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>Nothing is put off for longer, its spread included.</summary>
+    public TimeSpan LongestDelay => (Retry.Max() > RetryHeldAfter ? Retry.Max() : RetryHeldAfter) * 1.2;
+
+    /// <summary>
+    /// What the time before this start counts for expiry at the most. The clock may have been wrong then or be so now, or the gateway was
+    /// down for long: every mail is tried for a while before it is given up.
+    /// </summary>
+    public TimeSpan MostBeforeStart => ExpireAfter - (ExpireAfter / 10 < Grace ? ExpireAfter / 10 : Grace);
+
+    private static TimeSpan Grace => TimeSpan.FromHours(4);
+
     /// <summary>The wait after that many attempts, spread by a tenth so that a host that comes back is not met by all at once.</summary>
     public TimeSpan DelayAfter(int attempts)
     {

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using GatewaySecure.Gateway.Control;
 using GatewaySecure.Gateway.Spool;
 using Microsoft.Extensions.Logging;
 
@@ -7,20 +9,48 @@ namespace GatewaySecure.Gateway.Queue;
 /// Works off the spool: takes what is due, lets <see cref="ItemWork"/> try it, and puts back what is not done. A mail that makes the
 /// work fail in an unforeseen way is held with an alarm and never blocks others.
 /// </summary>
-internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvider time, ILogger<QueueRunner> log) : IDisposable
+internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvider time, ILogger<QueueRunner> log)
+    : IQueueItems, IDisposable
 {
-    private readonly Agenda _agenda = new(time);
+    /// <summary>How long a person waits for a mail that is being delivered.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private readonly Agenda<QueueTurn> _agenda = new(time);
     private readonly ByteBudget _budget = new(options.BytesInFlight);
-    private int _items;
+    private readonly ConcurrentDictionary<QueueId, QueueEntry> _entries = new();
 
     /// <summary>Items in the queue, held ones included.</summary>
-    public int Count => Volatile.Read(ref _items);
+    public int Count => _entries.Count;
 
     /// <summary>A committed item: it is tried at once, or when its journal says.</summary>
     public void Add(SpooledMail item)
     {
-        Interlocked.Increment(ref _items);
-        Schedule(item);
+        var entry = new QueueEntry(item);
+        _entries[item.Id] = entry;
+        Schedule(entry);
+    }
+
+    public IEnumerable<SpooledMail> All()
+    {
+        // A moment's ids; what is done before its turn comes is left out.
+        foreach (var id in _entries.Keys.Order())
+        {
+            if (Find(id) is { } item)
+                yield return item;
+        }
+    }
+
+    public SpooledMail? Find(QueueId id) => _entries.GetValueOrDefault(id)?.Item;
+
+    public async ValueTask<IOwnedItem?> OwnAsync(SpooledMail item, CancellationToken cancellationToken)
+    {
+        if (!_entries.TryGetValue(item.Id, out var entry) || !await entry.OwnAsync(Patience, time, cancellationToken))
+            return null;
+        // It may have been done while we waited.
+        if (_entries.ContainsKey(item.Id))
+            return new Owned(this, entry);
+        entry.GiveBack();
+        return null;
     }
 
     /// <summary>
@@ -43,9 +73,10 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
         {
             try
             {
-                var item = await _agenda.TakeAsync(stop);
-                using (await _budget.TakeAsync(item.Content.Length, stop))
-                    await TryAsync(item, abort);
+                var turn = await _agenda.TakeAsync(stop);
+                if (!turn.Entry.IsTurn(turn) || !turn.Entry.TryOwn())
+                    continue;
+                await WorkAsync(turn.Entry, stop, abort);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -54,7 +85,22 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
         }
     }
 
-    private async Task TryAsync(SpooledMail item, CancellationToken abort)
+    private async Task WorkAsync(QueueEntry entry, CancellationToken stop, CancellationToken abort)
+    {
+        DateTimeOffset? notBefore = null;
+        try
+        {
+            using (await _budget.TakeAsync(entry.Item.Content.Length, stop))
+                notBefore = await TryAsync(entry.Item, abort);
+        }
+        finally
+        {
+            GiveBack(entry, notBefore);
+        }
+    }
+
+    /// <returns>When to try again at the earliest, where its journal does not say.</returns>
+    private async Task<DateTimeOffset?> TryAsync(SpooledMail item, CancellationToken abort)
     {
         try
         {
@@ -62,51 +108,71 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
         }
         catch (OperationCanceledException) when (abort.IsCancellationRequested)
         {
-            return;
+            // The gateway stops.
         }
         catch (IOException e)
         {
             // The spool's own disk: what was delivered stays known in memory, the rest is tried again.
             log.SpoolFailed(item.Id, e);
-            _agenda.Add(item, time.GetUtcNow() + options.DelayAfter(1));
-            return;
+            return time.GetUtcNow() + options.DelayAfter(1);
         }
         catch (Exception e)
         {
             log.ItemIsPoison(item.Id, e);
-            await HoldAsync(item, abort);
-            return;
+            return await HoldAsync(item, abort);
         }
-        if (item.Status.All(s => s.IsFinal))
-            Interlocked.Decrement(ref _items);
-        else
-            Schedule(item);
+        return null;
     }
 
-    private async Task HoldAsync(SpooledMail item, CancellationToken abort)
+    private async Task<DateTimeOffset?> HoldAsync(SpooledMail item, CancellationToken abort)
     {
         try
         {
             await work.HoldAsync(item, abort);
+            return null;
         }
 #pragma warning disable CA1031 // The last line of defence: this item must not take its worker along.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            // Not written down: after a restart it is tried once more, and held again.
+            // Not written down: it is tried once more after a while, or a restart, and held again.
             log.SpoolFailed(item.Id, e);
+            return time.GetUtcNow() + options.DelayAfter(1);
         }
     }
 
-    private void Schedule(SpooledMail item)
+    private void GiveBack(QueueEntry entry, DateTimeOffset? notBefore)
     {
-        var open = item.Status.Where(s => !s.IsFinal).ToList();
+        if (entry.Item.IsRemoved)
+            _entries.TryRemove(entry.Item.Id, out _);
+        if (entry.GiveBack() && !entry.Item.IsRemoved)
+            Schedule(entry, notBefore);
+    }
+
+    private void Schedule(QueueEntry entry, DateTimeOffset? notBefore = null)
+    {
+        var open = entry.Item.Status.Where(s => !s.IsFinal).ToList();
         // One that was finished but could not be removed is due too: it only has to go.
         var due = open.Count == 0 || open.Exists(s => s is { State: RecipientState.Queued, NextAttempt: null })
             ? DateTimeOffset.MinValue
             : open.Min(s => s.NextAttempt);
-        // Nothing is due for what only a person can release.
+        // Nothing is due for what only a person can release. A time too far away was written before the clock was set back.
+        var turn = entry.NextTurn();
         if (due is { } moment)
-            _agenda.Add(item, moment);
+        {
+            var latest = time.GetUtcNow() + options.LongestDelay;
+            _agenda.Add(turn, notBefore > moment ? notBefore.Value : moment > latest ? DateTimeOffset.MinValue : moment);
+        }
+    }
+
+    private sealed class Owned(QueueRunner runner, QueueEntry entry) : IOwnedItem
+    {
+        public SpooledMail Item => entry.Item;
+
+        public ValueTask DisposeAsync()
+        {
+            runner.GiveBack(entry, null);
+            return ValueTask.CompletedTask;
+        }
     }
 }

@@ -7,7 +7,7 @@ namespace GatewaySecure.Gateway.Reports;
 internal interface IReporter
 {
     /// <summary>
-    /// One report about some recipients of one mail, as far as the sender wants one (NOTIFY) and there is somebody to tell (never
+    /// One report about some recipients of one mail, of whatever kind, as far as the sender wants one (NOTIFY) and there is somebody to tell (never
     /// to <c>&lt;&gt;</c>). It is committed to the spool when this returns, so the original may go.
     /// </summary>
     /// <exception cref="SpoolUnavailableException">Not committed: keep the original and try again.</exception>
@@ -33,4 +33,7 @@ internal enum ReportKind
 
     /// <summary>Handed to a next hop that does not report success itself (RFC 3461 §5.2.2).</summary>
     Relayed,
+
+    /// <summary>Put where the recipient finds it.</summary>
+    Delivered,
 }

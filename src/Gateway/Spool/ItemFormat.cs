@@ -33,7 +33,7 @@ internal static class ItemFormat
     /// <summary>The metadata block and the trailer, bound to the header and to the content's length.</summary>
     public static byte[] Tail(ItemKeys keys, byte[] header, long contentLength, AcceptedMail mail)
     {
-        var plain = JsonSerializer.SerializeToUtf8Bytes(mail, MailJson.Default.AcceptedMail);
+        var plain = JsonSerializer.SerializeToUtf8Bytes(mail, MailMetadata.Format);
         if (plain.Length > MaximumMetadata)
             throw new SpoolUnavailableException("What is to be kept about the mail is too long.");
         var tail = new byte[plain.Length + ItemKeys.TagLength + TrailerLength];
@@ -73,7 +73,7 @@ internal static class ItemFormat
         using var gcm = keys.ForMetadata();
         gcm.Decrypt(new byte[ItemKeys.NonceLength], block.AsSpan(0, metadataLength), block.AsSpan(metadataLength), plain,
             Bound(header, contentLength));
-        var mail = JsonSerializer.Deserialize(plain, MailJson.Default.AcceptedMail) ?? throw new InvalidDataException("It says nothing of the mail.");
+        var mail = JsonSerializer.Deserialize(plain, MailMetadata.Format) ?? throw new InvalidDataException("It says nothing of the mail.");
         if (mail.Envelope.Recipients.IsDefault || mail.Decisions.IsDefault)
             throw new InvalidDataException("It names no recipients.");
         return new ItemFacts(keys, mail, header.Length, contentLength);

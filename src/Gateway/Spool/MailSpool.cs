@@ -24,6 +24,8 @@ internal sealed class MailSpool
 
     internal SpoolOptions Options { get; }
 
+    internal TimeProvider Time => _time;
+
     internal DirectorySync QueueSync { get; }
 
     /// <summary>Called before each write of an item's octets; a test makes the disk fail here.</summary>
@@ -49,6 +51,21 @@ internal sealed class MailSpool
     /// <summary>What another process may look at: every item with its status, and what can't be read. Changes nothing.</summary>
     public static RecoveredSpool ReadOnlyView(string directory, ISpoolKey key) =>
         SpoolRecovery.View(Path.Combine(directory, SpoolNames.Queue), key);
+
+    /// <summary>Every item for looking, oldest first, one after the other; none is kept in memory here.</summary>
+    /// <param name="unreadable">Is told the file and the reason.</param>
+    public static IEnumerable<SpooledMail> StreamView(string directory, ISpoolKey key, Action<string, string> unreadable) =>
+        SpoolRecovery.Stream(Path.Combine(directory, SpoolNames.Queue), null, key, unreadable);
+
+    /// <summary>One item for looking; null where there is none that can be read.</summary>
+    public static SpooledMail? FindView(string directory, ISpoolKey key, QueueId id) => SpoolRecovery.Find(Path.Combine(directory, SpoolNames.Queue), null, key, id);
+
+    /// <summary>The same for its owner, who may change what he is given.</summary>
+    public IEnumerable<SpooledMail> Stream(Action<string, string> unreadable) =>
+        SpoolRecovery.Stream(Path.Combine(_directory, SpoolNames.Queue), this, _key, unreadable);
+
+    /// <summary>One item for its owner; null where there is none that can be read.</summary>
+    public SpooledMail? Find(QueueId id) => SpoolRecovery.Find(Path.Combine(_directory, SpoolNames.Queue), this, _key, id);
 
     /// <summary>A new item, whose name is known at once and which nobody sees before its commit.</summary>
     /// <exception cref="SpoolUnavailableException">No space left above the reserve, or the disk fails.</exception>
@@ -138,7 +155,8 @@ internal sealed class MailSpool
         }
     }
 
-    private static void MakeDirectory(string path)
+    /// <summary>With mode 0700, where it is not there.</summary>
+    internal static void MakeDirectory(string path)
     {
         if (OperatingSystem.IsWindows())
             Directory.CreateDirectory(path);

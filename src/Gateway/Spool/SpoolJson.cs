@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using GatewaySecure.Addresses;
 using GatewaySecure.Policies;
 
@@ -8,9 +9,24 @@ namespace GatewaySecure.Gateway.Spool;
 /// <summary>The metadata block: <see cref="AcceptedMail"/> as JSON, enumerations by name.</summary>
 [JsonSourceGenerationOptions(UseStringEnumConverter = true, Converters = [typeof(MailAddressConverter)],
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-/// <summary>What was settled at acceptance, as JSON, without reflection at run time.</summary>
 [JsonSerializable(typeof(AcceptedMail))]
 internal sealed partial class MailJson : JsonSerializerContext;
+
+/// <summary>How the metadata block is written and read.</summary>
+internal static class MailMetadata
+{
+    /// <summary>Absent is null: a mail from <c>&lt;&gt;</c> has no member for its sender, though whoever makes an envelope has to say it.</summary>
+    public static JsonTypeInfo<AcceptedMail> Format { get; } = (JsonTypeInfo<AcceptedMail>)new JsonSerializerOptions(MailJson.Default.Options)
+    {
+        TypeInfoResolver = MailJson.Default.WithAddedModifier(AllowNoSender),
+    }.GetTypeInfo(typeof(AcceptedMail));
+
+    private static void AllowNoSender(JsonTypeInfo type)
+    {
+        if (type.Type == typeof(Smtp.Envelope))
+            type.Properties.First(p => p.Name == nameof(Smtp.Envelope.Sender)).IsRequired = false;
+    }
+}
 
 /// <summary>The journal's entries as JSON; states by number, what decisions hold by name.</summary>
 [JsonSourceGenerationOptions(

@@ -40,23 +40,41 @@ internal sealed class SpoolRecovery(MailSpool spool, string directory, ISpoolKey
         }
     }
 
-    /// <summary>The same without touching anything, while its owner is at work: what vanishes meanwhile is left out.</summary>
+    /// <summary>The same without touching anything, while its owner is at work.</summary>
     public static RecoveredSpool View(string queue, ISpoolKey key)
     {
-        var items = new List<SpooledMail>();
         var unreadable = ImmutableArray.CreateBuilder<(string, string)>();
-        foreach (var path in Directory.GetFiles(queue, "*" + SpoolNames.Mail))
+        var items = Stream(queue, null, key, (file, reason) => unreadable.Add((file, reason))).ToImmutableArray();
+        return new RecoveredSpool(items, unreadable.ToImmutable());
+    }
+
+    /// <summary>
+    /// One item after the other, oldest first, none of them kept here. What vanishes meanwhile is left out; what can't be read is told.
+    /// </summary>
+    /// <param name="spool">Null: for looking only.</param>
+    public static IEnumerable<SpooledMail> Stream(string queue, MailSpool? spool, ISpoolKey key, Action<string, string> unreadable)
+    {
+        var paths = Directory.GetFiles(queue, "*" + SpoolNames.Mail);
+        // Names sort by age.
+        Array.Sort(paths, StringComparer.Ordinal);
+        foreach (var path in paths)
         {
-            var item = TryRead(path, spool: null, key, directory: null, out var reason);
+            var item = TryRead(path, spool, key, spool?.QueueSync, out var reason);
             // The mail goes before its journal: gone now means that the journal may have been missed.
             if (!File.Exists(path))
                 continue;
             if (item is not null)
-                items.Add(item);
+                yield return item;
             else
-                unreadable.Add((Path.GetFileName(path), reason ?? "It can't be read."));
+                unreadable(Path.GetFileName(path), reason ?? "It can't be read.");
         }
-        return new RecoveredSpool([.. items.OrderBy(i => i.Id)], unreadable.ToImmutable());
+    }
+
+    /// <summary>Null where there is none that can be read.</summary>
+    public static SpooledMail? Find(string queue, MailSpool? spool, ISpoolKey key, QueueId id)
+    {
+        var path = Path.Combine(queue, id + SpoolNames.Mail);
+        return File.Exists(path) ? TryRead(path, spool, key, spool?.QueueSync, out _) : null;
     }
 
     private static SpooledMail? TryRead(string path, MailSpool? spool, ISpoolKey key, DirectorySync? directory, out string? reason)

@@ -14,11 +14,13 @@ internal sealed class SpooledMail
     private ImmutableDictionary<string, byte[]> _kept = ImmutableDictionary.Create<string, byte[]>(StringComparer.Ordinal);
     private ImmutableHashSet<int> _unwritten = [];
     private int _memoryIsReleased;
+    private readonly MailAge? _age;
 
     /// <param name="spool">Null for a view, which can't be changed.</param>
     internal SpooledMail(MailSpool? spool, QueueId id, AcceptedMail mail, SpoolContent content, string path, SpoolJournal journal)
     {
         _spool = spool;
+        _age = spool is null ? null : new MailAge(mail.AcceptedAt, spool.Time);
         _content = content;
         _path = path;
         _journal = journal;
@@ -43,6 +45,14 @@ internal sealed class SpooledMail
     /// </summary>
     public ImmutableArray<Decision> Decisions { get; private set; }
 
+    /// <summary>How long it has been here.</summary>
+    public TimeSpan Age => _age?.Now ?? throw ForReading();
+
+    /// <summary>For how long a recipient was tried, for his expiry: since he was accepted, or since a person released him.</summary>
+    /// <param name="index">Into the envelope's recipients.</param>
+    /// <param name="atMostBefore">What the time before this start counts at the most.</param>
+    public TimeSpan TriedFor(int index, TimeSpan atMostBefore) => _age?.Since(Status[index].ReleasedAt ?? TimeSpan.Zero, atMostBefore) ?? throw ForReading();
+
     /// <summary>What protection attempts gave to keep, by the key the queue chose for the group of recipients.</summary>
     public ReadOnlyMemory<byte>? KeptState(string group) => _kept.TryGetValue(group, out var state) ? state : (ReadOnlyMemory<byte>?)null;
 
@@ -55,6 +65,9 @@ internal sealed class SpooledMail
         await AppendAsync(entry, durable: true);
         Apply(entry);
     }
+
+    /// <summary>It left the disk.</summary>
+    public bool IsRemoved { get; private set; }
 
     /// <summary>True where <see cref="Know"/> took over something that no journal line says yet.</summary>
     public bool HasUnwritten => !_unwritten.IsEmpty;
@@ -128,7 +141,7 @@ internal sealed class SpooledMail
     public void Remove()
     {
         if (_spool is null)
-            throw new InvalidOperationException("This view of the spool is for reading.");
+            throw ForReading();
         ReleaseMemory();
         try
         {
@@ -140,6 +153,7 @@ internal sealed class SpooledMail
             throw new SpoolUnavailableException("The item can't be removed from the spool.", e);
         }
         MailSpool.TryDelete(_journal.Path);
+        IsRemoved = true;
     }
 
     /// <exception cref="InvalidDataException">An entry speaks of a recipient that the mail doesn't have.</exception>
@@ -153,6 +167,8 @@ internal sealed class SpooledMail
             Apply(entry);
         }
     }
+
+    private static InvalidOperationException ForReading() => new("This view of the spool is for reading.");
 
     private async ValueTask AppendAsync(JournalEntry entry, bool durable)
     {

@@ -1,4 +1,5 @@
 using GatewaySecure.Gateway.Queue;
+using GatewaySecure.Gateway.Spool;
 using GatewaySecure.Policies;
 
 namespace GatewaySecure.Gateway.Tests.Queue;
@@ -9,7 +10,7 @@ public sealed class AgendaTests
     public async Task A_hundred_thousand_entries_come_when_due_and_not_before()
     {
         using var bench = new QueueBench();
-        using var agenda = new Agenda(bench.Time);
+        using var agenda = new Agenda<SpooledMail>(bench.Time);
         var item = await bench.PutAsync(QueueBench.Wants(ProtectionMethod.Normal), [QueueBench.To("a@partner.example")]);
         for (var i = 100_000; i > 0; i--)
             agenda.Add(item, QueueBench.Start.AddSeconds(i));

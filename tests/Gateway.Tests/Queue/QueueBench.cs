@@ -21,10 +21,11 @@ internal sealed class QueueBench : IDisposable
 {
     public static readonly DateTimeOffset Start = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
-    private readonly SpoolBench _spool = new();
+    private readonly SpoolBench _spool;
 
     public QueueBench()
     {
+        _spool = new SpoolBench(time: Time);
         NextHop = new ScriptedNextHop();
         Protector = new ScriptedProtector(Time);
         Work = NewWork();
@@ -39,6 +40,8 @@ internal sealed class QueueBench : IDisposable
     public List<SpooledMail> Reports { get; } = [];
 
     public QueueOptions Options { get; } = new();
+
+    public static byte[] Message => "From: alice@inside.example\r\nSubject: marker-secret\r\n\r\nmarker-body\r\n"u8.ToArray();
 
     public ItemWork Work { get; private set; }
 
@@ -61,26 +64,30 @@ internal sealed class QueueBench : IDisposable
     public static EnvelopeRecipient To(string address, DsnNotify notify = DsnNotify.Unspecified) => new(MailAddress.Parse(address), notify);
 
     public async Task<SpooledMail> PutAsync(
-        Decision decision, EnvelopeRecipient[] recipients, string? sender = "alice@inside.example", ImmutableArray<int>? blind = null)
+        Decision decision,
+        EnvelopeRecipient[] recipients,
+        string? sender = "alice@inside.example",
+        ImmutableArray<int>? blind = null,
+        Func<AcceptedMail, AcceptedMail>? change = null,
+        byte[]? content = null)
     {
         await using var writer = _spool.Spool.Begin();
-        await writer.WriteAsync(Encoding.ASCII.GetBytes("From: alice@inside.example\r\nSubject: marker-secret\r\n\r\nmarker-body\r\n"), Cancel);
-        return await writer.CommitAsync(
-            new AcceptedMail
+        await writer.WriteAsync(content ?? Message, Cancel);
+        var mail = new AcceptedMail
+        {
+            AcceptedAt = Time.GetUtcNow(),
+            Envelope = new Envelope
             {
-                AcceptedAt = Time.GetUtcNow(),
-                Envelope = new Envelope
-                {
-                    Sender = sender is null ? null : MailAddress.Parse(sender),
-                    Recipients = [.. recipients],
-                    EnvelopeId = "envelope-7",
-                },
-                Decisions = [.. recipients.Select(_ => decision)],
-                Blind = blind ?? [],
-                Session = new SessionFacts("192.0.2.1", null, null, SenderEvidence.None, FromInside: true),
-                HoldsEightBit = false,
+                Sender = sender is null ? null : MailAddress.Parse(sender),
+                Recipients = [.. recipients],
+                EnvelopeId = "envelope-7",
             },
-            Cancel);
+            Decisions = [.. recipients.Select(_ => decision)],
+            Blind = blind ?? [],
+            Session = new SessionFacts("192.0.2.1", null, null, SenderEvidence.None, FromInside: true),
+            HoldsEightBit = false,
+        };
+        return await writer.CommitAsync(change?.Invoke(mail) ?? mail, Cancel);
     }
 
     /// <summary>As after a kill: what memory knew is gone.</summary>

@@ -11,9 +11,11 @@ namespace GatewaySecure.Gateway.Tests.Spool;
 internal sealed class SpoolBench : IDisposable
 {
     private readonly TempDirectory _folder = new();
+    private readonly TimeProvider _time;
 
-    public SpoolBench(SpoolOptions? options = null)
+    public SpoolBench(SpoolOptions? options = null, TimeProvider? time = null)
     {
+        _time = time ?? TimeProvider.System;
         Options = options ?? new SpoolOptions(MinimumFreeSpace: 0);
         Spool = Reopen();
     }
@@ -56,7 +58,7 @@ internal sealed class SpoolBench : IDisposable
         HoldsEightBit = true,
     };
 
-    public MailSpool Reopen() => Spool = MailSpool.Open(Root, Key, Options, TimeProvider.System);
+    public MailSpool Reopen() => Spool = MailSpool.Open(Root, Key, Options, _time);
 
     public async Task<SpooledMail> PutAsync(byte[] content)
     {

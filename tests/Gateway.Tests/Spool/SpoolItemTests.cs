@@ -64,6 +64,17 @@ public sealed class SpoolItemTests
     }
 
     [Fact]
+    public async Task Mail_from_nobody_survives_a_restart()
+    {
+        using var bench = new SpoolBench();
+        await using (var writer = bench.Spool.Begin())
+            await writer.CommitAsync(SpoolBench.Mail with { Envelope = SpoolBench.Mail.Envelope with { Sender = null, EnvelopeId = null } }, SpoolBench.Cancel);
+        var recovered = bench.Reopen().Recover();
+        Assert.Empty(recovered.SetAside);
+        Assert.Null(Assert.Single(recovered.Items).Mail.Envelope.Sender);
+    }
+
+    [Fact]
     public async Task Nothing_of_the_mail_lies_on_the_disk_in_plain()
     {
         using var bench = new SpoolBench();
