@@ -46,6 +46,12 @@ internal sealed record GatewaySetup
     /// <summary>The gateway runs as this user of the machine; null: as ours.</summary>
     public int? RunAs { get; init; }
 
+    /// <summary>What goes to <see cref="NextHopPort"/> carries the mark of mail that was dealt with.</summary>
+    public bool Marks { get; init; }
+
+    /// <summary>What becomes of TNEF in mail to partners.</summary>
+    public string Tnef { get; init; } = "keep";
+
     /// <summary>Further lines at the top level.</summary>
     public string More { get; init; } = "";
 
@@ -77,6 +83,7 @@ internal sealed record GatewaySetup
               default:
                 smtp: 127.0.0.1:{NextHopPort}
                 tls: never
+                mark-processed: {(Marks ? "true" : "false")}
             {Hop("sink", SinkPort)}
             {Hop("data-sink", DataSinkPort)}
             {string.Concat(FurtherHops.Select(h => Hop(h.Domain.Replace('.', '-'), h.Port, h.Tls) + "\n"))}
@@ -90,6 +97,7 @@ internal sealed record GatewaySetup
               - name: partners get S/MIME
                 recipient: [partner.example, sink.partner.example]
                 method: ca
+                tnef: {Tnef}
                 when-unavailable: hold
               - name: our own people get KDC mail
                 direction: internal
