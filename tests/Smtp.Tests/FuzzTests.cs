@@ -11,6 +11,7 @@ public sealed partial class FuzzTests
         "EHLO x\r\n", "HELO\r\n", "MAIL FROM:<a@example.com>", "MAIL FROM:<>", "RCPT TO:<b@example.org>", "RCPT TO:<postmaster>", "\r\n", "\r", "\n", ".", ".\r\n",
         "\r\n.\r\n", "DATA\r\n", "BDAT 3\r\n", "BDAT 7 LAST\r\n", "BDAT 0 LAST\r\n", "RSET\r\n", "NOOP\r\n", "VRFY x\r\n", "AUTH PLAIN\r\n", "*\r\n", " SIZE=5", " BODY=8BITMIME",
         " NOTIFY=NEVER", " ORCPT=rfc822;x", " ENVID=+", "<", ">", "@", "\"", "\\", "[IPv6:", "=", ",", ";", "\0", "\u00ff", "\u00c3\u00bc", " SMTPUTF8", "abc", "STARTTLS\r\n",
+        "XCLIENT ADDR=192.0.2.7 LOGIN=x\r\n", "XCLIENT ", "ADDR=[UNAVAILABLE]",
     ];
 
     [Theory]
@@ -27,7 +28,7 @@ public sealed partial class FuzzTests
             var random = new Random(seed);
             var options = TestServer.Options() with
             {
-                MaxErrors = 1000, MaxJunkCommands = 1000, NormaliseBareLineEnds = seed % 2 == 0, Tls = seed % 5 == 0 ? TestCertificate.Server : null,
+                MaxErrors = 1000, MaxJunkCommands = 1000, NormaliseBareLineEnds = seed % 2 == 0, Tls = seed % 5 == 0 ? TestCertificate.Server : null, OfferXclient = seed % 3 == 0,
             };
             await using var server = new TestServer(options);
             await server.SendAsync(start);

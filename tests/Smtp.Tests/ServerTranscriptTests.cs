@@ -34,6 +34,7 @@ public sealed class ServerTranscriptTests
                 "max-errors 3" => options with { MaxErrors = 3 },
                 "max-junk 3" => options with { MaxJunkCommands = 3 },
                 "max-recipients 2" => options with { MaxRecipients = 2 },
+                "tls-required" => options with { Tls = TestCertificate.Server, RequireTls = true },
                 "auth" => options with { OfferAuthentication = true },
                 _ => throw new InvalidDataException(line),
             };

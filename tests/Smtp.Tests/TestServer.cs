@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.IO.Pipelines;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.Smtp.Server;
@@ -140,6 +141,12 @@ internal sealed class RecordingHandler : ISmtpServerHandler
 
     public Func<SmtpReply?> OnConnect { get; set; } = () => null;
 
+    public List<SmtpPeer> Greeted { get; } = [];
+
+    public Func<X509Certificate2, IReadOnlyList<X509Certificate2>, string?> OnIdentify { get; set; } = (_, _) => null;
+
+    public Func<SmtpReply?> OnProtocolError { get; set; } = () => null;
+
     public Func<Envelope, SmtpReply> OnMail { get; set; } = _ => new SmtpReply(250, "2.1.0", "Sender ok");
 
     public Func<EnvelopeRecipient, SmtpReply> OnRecipient { get; set; } = _ => new SmtpReply(250, "2.1.5", "Recipient ok");
@@ -152,10 +159,20 @@ internal sealed class RecordingHandler : ISmtpServerHandler
 
     public Func<string, string, string?> OnAuthenticate { get; set; } = (user, password) => password == "secret" ? user : null;
 
-    public ValueTask<SmtpReply?> OnConnectAsync(SmtpPeer peer, CancellationToken cancellationToken) => new(OnConnect());
+    public ValueTask<SmtpReply?> OnConnectAsync(SmtpPeer peer, CancellationToken cancellationToken)
+    {
+        Greeted.Add(peer);
+        return new(OnConnect());
+    }
 
-    public ValueTask<string?> AuthenticateAsync(SmtpPeer peer, string userName, string password, CancellationToken cancellationToken) =>
-        new(OnAuthenticate(userName, password));
+    public ValueTask<AuthenticationResult> AuthenticateAsync(SmtpPeer peer, string userName, string password, CancellationToken cancellationToken) =>
+        new(OnAuthenticate(userName, password) is { } name ? new AuthenticationResult.Proved(name) : new AuthenticationResult.Wrong());
+
+    public ValueTask<string?> IdentifyAsync(
+        SmtpPeer peer, X509Certificate2 certificate, IReadOnlyList<X509Certificate2> issuers, CancellationToken cancellationToken) =>
+        new(OnIdentify(certificate, issuers));
+
+    public SmtpReply? OnError(SmtpPeer peer) => OnProtocolError();
 
     public ValueTask<SmtpReply> OnMailAsync(SmtpPeer peer, Envelope envelope, CancellationToken cancellationToken) => new(OnMail(envelope));
 

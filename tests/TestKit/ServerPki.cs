@@ -4,9 +4,12 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace GatewaySecure.TestKit;
 
-/// <summary>A private CA for TLS servers: a root, an issuing CA below it, and certificates for names. Disposing forgets them all.</summary>
+/// <summary>A private CA for TLS: a root, an issuing CA below it, and certificates of servers and clients for names. Disposing forgets them all.</summary>
 public sealed class ServerPki : IDisposable
 {
+    private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
+    private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
+
     private readonly List<X509Certificate2> _made = [];
     private readonly DateTimeOffset _now;
 
@@ -28,6 +31,11 @@ public sealed class ServerPki : IDisposable
     public X509Certificate2 Server(DateTimeOffset? notAfter, params string[] names) => Make($"CN={names[0]}", Issuer, isAuthority: false, names, notAfter);
 
     public X509Certificate2 Server(params string[] names) => Server(null, names);
+
+    /// <summary>A client's certificate with its key, from <see cref="Issuer"/>.</summary>
+    /// <param name="names">DNS names, addresses or mail addresses.</param>
+    public X509Certificate2 Client(DateTimeOffset? notAfter, params string[] names) =>
+        Make($"CN={names[0].Replace('@', '.')}", Issuer, isAuthority: false, names, notAfter, ClientAuthentication);
 
     /// <summary>A certificate that claims to be from <paramref name="claimed"/>, and is signed by somebody else.</summary>
     public X509Certificate2 Forged(X509Certificate2 claimed, string name)
@@ -51,10 +59,10 @@ public sealed class ServerPki : IDisposable
     }
 
     private X509Certificate2 Make(
-        string subject, X509Certificate2? issuer, bool isAuthority, string[] names, DateTimeOffset? notAfter = null)
+        string subject, X509Certificate2? issuer, bool isAuthority, string[] names, DateTimeOffset? notAfter = null, string purpose = ServerAuthentication)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = Request(subject, key, isAuthority, names);
+        var request = Request(subject, key, isAuthority, names, purpose);
         var end = notAfter ?? _now.AddDays(issuer is null ? 60 : isAuthority ? 50 : 30);
         if (issuer is null)
             return Keep(request.CreateSelfSigned(_now.AddDays(-20), end));
@@ -62,7 +70,7 @@ public sealed class ServerPki : IDisposable
         return Keep(certificate.CopyWithPrivateKey(key));
     }
 
-    private static CertificateRequest Request(string subject, ECDsa key, bool isAuthority, string[] names)
+    private static CertificateRequest Request(string subject, ECDsa key, bool isAuthority, string[] names, string purpose = ServerAuthentication)
     {
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(isAuthority, false, 0, critical: true));
@@ -74,11 +82,13 @@ public sealed class ServerPki : IDisposable
             {
                 if (IPAddress.TryParse(name, out var address))
                     alternatives.AddIpAddress(address);
+                else if (name.Contains('@', StringComparison.Ordinal))
+                    alternatives.AddEmailAddress(name);
                 else
                     alternatives.AddDnsName(name);
             }
             request.CertificateExtensions.Add(alternatives.Build());
-            request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], critical: false));
+            request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(purpose)], critical: false));
         }
         return request;
     }

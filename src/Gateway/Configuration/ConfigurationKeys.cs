@@ -14,6 +14,7 @@ internal static class ConfigurationKeys
         "tls",
         "relay-networks",
         "relay-evidence-from",
+        "relay-certificates",
         "exchange-peers",
         "exchange-tenants",
         "journal",
@@ -33,9 +34,27 @@ internal static class ConfigurationKeys
     ];
 
     public static readonly string[] Listener =
-        ["address", "tls", "authentication", "max-message-size", "max-recipients", "normalise-bare-line-ends-from"];
+    [
+        "address",
+        "tls",
+        "tls-required",
+        "certificate",
+        "key",
+        "authentication",
+        "max-message-size",
+        "max-recipients",
+        "relay-networks",
+        "relay-certificates",
+        "proxy-protocol-from",
+        "xclient-from",
+        "xclient-login",
+        "normalise-bare-line-ends-from",
+        "limits",
+    ];
 
     public static readonly string[] Tls = ["certificate", "key"];
+
+    public static readonly string[] RelayCertificate = ["name", "fingerprint", "ca", "names", "relay-evidence"];
 
     public static readonly string[] User = ["name", "password", "mailboxes"];
 
@@ -58,7 +77,32 @@ internal static class ConfigurationKeys
     public static readonly string[] Queue =
         ["retry", "expire-after", "delay-report-after", "retry-held-after", "concurrency", "bytes-in-flight", "bytes-in-memory", "minimum-free-space"];
 
-    public static readonly string[] Limits = ["connections", "connections-per-address", "errors", "command-timeout", "data-timeout"];
+    /// <summary>Of one listener.</summary>
+    public static readonly string[] ListenerLimits =
+    [
+        "connections",
+        "connections-per-address",
+        "connection-rate",
+        "connection-rate-per-address",
+        "message-rate",
+        "message-rate-per-address",
+        "recipient-rate",
+        "recipient-rate-per-address",
+        "error-rate-per-address",
+        "errors",
+        "junk-commands",
+        "wrong-passwords",
+        "hops",
+        "passes",
+        "command-timeout",
+        "data-timeout",
+        "message-timeout",
+        "tls-handshake-timeout",
+        "proxy-header-timeout",
+        "session-timeout",
+    ];
+
+    public static readonly string[] Limits = [.. ListenerLimits, "wrong-password-rate-per-address", "exempt-from", "drain-timeout"];
 
     public static readonly string[] Outcome = ["method", "action", "when-unavailable", "tnef"];
 
@@ -80,6 +124,8 @@ internal static class ConfigurationKeys
         ["signing"] = Signing,
         ["kdc"] = Kdc,
         ["queue"] = Queue,
+        ["relayCertificate"] = RelayCertificate,
+        ["listenerLimits"] = ListenerLimits,
         ["limits"] = Limits,
         ["outcome"] = Outcome,
         ["rule"] = Rule,

@@ -53,15 +53,16 @@ internal sealed class ConfigurationLoader
             top.Problem("organisation-domains", "is missing: the mail domains of your organisation");
         var hops = NextHopReader.Read(top);
         var (queue, spool) = QueueReader.Read(top);
+        var limits = LimitsReader.Read(top);
+        var listeners = ListenerReader.Read(top, limits);
         var configuration = new GatewayConfiguration
         {
             HostName = top.Required<DomainName>("hostname", ValueParsers.Domain!)!,
             OrganisationDomains = domains,
-            Listeners = ListenerReader.Read(top),
+            Listeners = listeners,
             Tls = top.Section("tls", ConfigurationKeys.Tls) is { } tls ? new TlsConfiguration(tls.RequiredFile("certificate"), tls.RequiredFile("key")) : null,
-            RelayNetworks = ListenerReader.ReadRelayNetworks(top),
             RelayEvidenceFrom = top.List<IPNetwork>("relay-evidence-from", ValueParsers.Network, mayBeEmpty: true),
-            ExchangePeers = ExchangeReader.ReadPeers(top),
+            ExchangePeers = ExchangeReader.ReadPeers(top, listeners),
             ExchangeTenants = ExchangeReader.ReadTenants(top),
             Journal = ExchangeReader.ReadJournal(top, hops),
             Users = UserReader.Read(top),
@@ -75,7 +76,7 @@ internal sealed class ConfigurationLoader
             Kdc = KdcReader.Read(top, domains),
             Queue = queue,
             Spool = spool,
-            Limits = LimitsReader.Read(top),
+            Limits = limits,
             Policy = PolicyReader.Read(top, domains, _problems)!,
         };
         return _problems.HasErrors ? null : configuration;

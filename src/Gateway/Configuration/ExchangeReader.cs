@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using GatewaySecure.Addresses;
+using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.Policies;
 using GatewaySecure.Smtp.Client;
 
@@ -9,12 +10,22 @@ namespace GatewaySecure.Gateway.Configuration;
 /// <summary>Reads what the configuration says of Exchange: <c>exchange-peers</c>, <c>exchange-tenants</c> and <c>journal</c>.</summary>
 internal static class ExchangeReader
 {
-    public static ImmutableArray<IPNetwork> ReadPeers(ConfigurationSection top)
+    public static ExchangePeers ReadPeers(ConfigurationSection top, ImmutableArray<ListenerConfiguration> listeners)
     {
-        var peers = top.List<IPNetwork>("exchange-peers", ValueParsers.Network, mayBeEmpty: true);
-        foreach (var all in peers.Where(p => p.PrefixLength == 0))
-            top.Problem("exchange-peers", $"'{all}' is everybody: name the Exchange servers alone");
-        return peers;
+        var networks = ImmutableArray.CreateBuilder<IPNetwork>();
+        var names = ImmutableArray.CreateBuilder<string>();
+        foreach (var text in top.List<string>("exchange-peers", ValueParsers.Text!, mayBeEmpty: true))
+        {
+            if (listeners.Any(l => l.RelayCertificates.Any(c => c.Name == text)))
+                names.Add(text);
+            else if (!ValueParsers.Network(text, out var network, out _))
+                top.Problem("exchange-peers", $"'{text}' is neither a network such as 192.0.2.0/24 nor the name of one of a listener's relay-certificates");
+            else if (network.PrefixLength == 0)
+                top.Problem("exchange-peers", $"'{text}' is everybody: name the Exchange servers alone");
+            else
+                networks.Add(network);
+        }
+        return new ExchangePeers(networks.ToImmutable(), names.ToImmutable());
     }
 
     public static ImmutableArray<DomainName> ReadTenants(ConfigurationSection top)

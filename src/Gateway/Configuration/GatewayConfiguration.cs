@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Queue;
+using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.Policies;
@@ -20,12 +21,10 @@ internal sealed record GatewayConfiguration
     /// <summary>Null: a self-signed certificate is made.</summary>
     public TlsConfiguration? Tls { get; init; }
 
-    public ImmutableArray<IPNetwork> RelayNetworks { get; init; } = [];
-
     public ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; } = [];
 
     /// <summary>Exchange servers, whose own header fields are believed.</summary>
-    public ImmutableArray<IPNetwork> ExchangePeers { get; init; } = [];
+    public ExchangePeers ExchangePeers { get; init; } = ExchangePeers.None;
 
     /// <summary>Our own tenants, where the peers' addresses are those of Exchange Online; empty: nobody shares them.</summary>
     public ImmutableArray<DomainName> ExchangeTenants { get; init; } = [];

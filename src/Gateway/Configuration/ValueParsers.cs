@@ -73,6 +73,43 @@ internal static class ValueParsers
     public static bool TimeLimit(string text, out TimeSpan value, [NotNullWhen(false)] out string? problem) =>
         Duration(text, out value, out problem) && Done(value <= TimeSpan.FromHours(1), "is more than an hour", out problem);
 
+    /// <summary>The same for all of a session: no more than a day.</summary>
+    public static bool DayAtMost(string text, out TimeSpan value, [NotNullWhen(false)] out string? problem) =>
+        Duration(text, out value, out problem) && Done(value <= TimeSpan.FromDays(1), "is more than a day", out problem);
+
+    /// <summary><c>300/m</c>, <c>10/s</c>, <c>1000/h</c>; <c>off</c> is no limit.</summary>
+    public static bool Rate(string text, out Receiving.Rate? value, [NotNullWhen(false)] out string? problem)
+    {
+        value = null;
+        if (text == "off")
+            return Done(true, "", out problem);
+        var slash = text.IndexOf('/', StringComparison.Ordinal);
+        var per = slash < 0 ? default : text[(slash + 1)..] switch
+        {
+            "s" => TimeSpan.FromSeconds(1),
+            "m" => TimeSpan.FromMinutes(1),
+            "h" => TimeSpan.FromHours(1),
+            "d" => TimeSpan.FromDays(1),
+            _ => default,
+        };
+        if (per > default(TimeSpan)
+            && int.TryParse(text.AsSpan(0, slash), NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is > 0 and <= 100_000_000)
+        {
+            value = new Receiving.Rate(count, per);
+        }
+        return Done(value is not null, "is not a rate such as 300/m (a minute; also s, h, d) or off", out problem);
+    }
+
+    /// <summary>SHA-256 as 64 hexadecimal digits, with or without colons.</summary>
+    public static bool Fingerprint(string text, [NotNullWhen(true)] out string? value, [NotNullWhen(false)] out string? problem)
+    {
+        value = text.Replace(":", "", StringComparison.Ordinal).ToUpperInvariant();
+        return Done(
+            value.Length == 64 && value.All(char.IsAsciiHexDigit),
+            "is not a SHA-256 fingerprint; 'openssl x509 -noout -fingerprint -sha256' prints it",
+            out problem);
+    }
+
     public static bool Domain(string text, [NotNullWhen(true)] out DomainName? value, [NotNullWhen(false)] out string? problem) =>
         Done(DomainName.TryParse(text, out value) && !value.IsAddressLiteral, "is not a domain name", out problem);
 

@@ -24,7 +24,7 @@ internal static class QueueViews
             Id = item.Id.ToString(),
             Accepted = item.Mail.AcceptedAt,
             Size = item.Content.Length,
-            Peer = item.Mail.Session.PeerAddress,
+            Peer = item.Mail.Session.Describe(),
             RemovedFields = item.Mail.RemovedFields,
             Sender = item.Mail.Envelope.Sender?.ToString() ?? "<>",
             Recipient = recipient.ToString(),

@@ -16,6 +16,9 @@ internal static partial class GatewayLogging
     [LoggerMessage(LogLevel.Information, "{HostName} is up on {EndPoints}; {Items} mails from the spool go on. Keys: {Vault}")]
     public static partial void Started(this ILogger log, string hostName, string endPoints, int items, string vault);
 
+    [LoggerMessage(LogLevel.Warning, "Sessions that did not end within {Drain} were cut; what they had not been told 250 for stays with its senders")]
+    public static partial void SessionsCut(this ILogger log, TimeSpan drain);
+
     [LoggerMessage(LogLevel.Warning, "Certificates: {Problem}")]
     public static partial void CertificateProblem(this ILogger log, string problem);
 

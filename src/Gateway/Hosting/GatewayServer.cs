@@ -33,6 +33,7 @@ internal sealed class GatewayServer : IAsyncDisposable
     private ILogger _log = null!;
     private WebApplication _web = null!;
     private Task _queueRuns = Task.CompletedTask;
+    private TimeSpan _drain;
     private KeyServices _keys = null!;
     private CertificateWatch _certificates = null!;
     private StateDirectory _state = null!;
@@ -77,8 +78,7 @@ internal sealed class GatewayServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // Listeners first: sessions finish what arrives, and the queue still takes it.
-        if (_web is not null)
-            await _web.StopAsync();
+        await DrainAsync();
         await _stopQueue.CancelAsync();
         await _queueRuns;
         foreach (var owned in Enumerable.Reverse(_owned))
@@ -89,6 +89,22 @@ internal sealed class GatewayServer : IAsyncDisposable
                 ((IDisposable)owned).Dispose();
         }
         _stopQueue.Dispose();
+    }
+
+    /// <summary>What arrives is finished and answered, within its time; then the rest is cut, and stays with its senders.</summary>
+    private async Task DrainAsync()
+    {
+        if (_web is null)
+            return;
+        using var limit = new CancellationTokenSource(_drain);
+        try
+        {
+            await _web.StopAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested)
+        {
+            _log.SessionsCut(_drain);
+        }
     }
 
     private async Task OpenAsync(
@@ -128,9 +144,10 @@ internal sealed class GatewayServer : IAsyncDisposable
             NextHopOf = address => resolver.Resolve(address).Name,
             Time = time,
         });
-        var intake = new Intake(receiving, spool, queue.Add, time, logs.CreateLogger<Intake>());
-        var limiter = new ConnectionLimiter(configuration.Limits.Connections, configuration.Limits.ConnectionsPerAddress);
-        var tls = configuration.TlsOptions(state, time.GetUtcNow());
+        var listeners = configuration.Listeners(receiving, state, spool, queue.Add, time, logs);
+        _drain = configuration.Limits.DrainTimeout;
+        // The token of StopAsync says when, not the host's own timeout.
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         // Sessions go on where their octets arrive: one change of threads for a command instead of three. An fsync is waited for on other threads.
         builder.WebHost.UseKestrelCore().UseSockets(sockets =>
         {
@@ -138,12 +155,8 @@ internal sealed class GatewayServer : IAsyncDisposable
             sockets.MaxReadBufferSize = 128 << 10;
         }).ConfigureKestrel(kestrel =>
         {
-            foreach (var listener in configuration.Listeners)
-            {
-                var handler = new SmtpConnectionHandler(
-                    configuration.ServerOptions(listener, tls), listener.NormaliseBareLineEndsFrom, limiter, intake);
-                kestrel.Listen(listener.Address, endpoint => endpoint.Run(handler.OnConnectedAsync));
-            }
+            foreach (var (address, handler) in listeners)
+                kestrel.Listen(address, endpoint => endpoint.Run(handler.OnConnectedAsync));
         });
 
         // What was accepted before goes on before anything new is accepted.

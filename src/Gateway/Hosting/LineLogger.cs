@@ -95,7 +95,9 @@ internal sealed class LineLoggerProvider : ILoggerProvider
                 text.Append(" | ").Append(logLevel == LogLevel.Critical ? exception : $"{exception.GetType().Name}: {exception.Message}");
             for (var i = 0; i < text.Length; i++)
             {
-                if (char.IsControl(text[i]))
+                // Also what reverses or breaks a line on a terminal, which an internationalised address may hold.
+                if (char.GetUnicodeCategory(text[i]) is UnicodeCategory.Control or UnicodeCategory.Format
+                    or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
                     text[i] = text[i] is '\n' or '\r' ? ' ' : '?';
             }
             owner.Add(text.ToString());

@@ -3,39 +3,27 @@ using System.Net;
 
 namespace GatewaySecure.Gateway.Receiving;
 
-/// <summary>Counts open connections, in all and for each address (an IPv6 /64 counts as one). Thread-safe.</summary>
+/// <summary>Counts open connections, in all and for each address (<see cref="AddressKey"/>). Thread-safe.</summary>
 internal sealed class ConnectionLimiter(int maximum, int maximumPerAddress)
 {
     private readonly ConcurrentDictionary<IPAddress, int> _perAddress = new();
     private int _total;
 
-    /// <summary>A place, given back on disposal; or null and the reason in plain words.</summary>
-    public IDisposable? TryEnter(IPAddress address, out string? refusal)
+    /// <summary>A place among all, given back on disposal; null: there is none.</summary>
+    public Place? TryEnter()
     {
-        var key = KeyOf(address);
-        refusal = null;
-        if (Interlocked.Increment(ref _total) > maximum)
-            refusal = "Too many connections, try again later";
-        else if (_perAddress.AddOrUpdate(key, 1, (_, n) => n + 1) is var count && count > maximumPerAddress)
-        {
-            refusal = "Too many connections from your address";
-            LeaveAddress(key);
-        }
-        if (refusal is null)
-            return new Place(this, key);
+        if (Interlocked.Increment(ref _total) <= maximum)
+            return new Place(this);
         Interlocked.Decrement(ref _total);
         return null;
     }
 
-    private static IPAddress KeyOf(IPAddress address)
+    private bool TryEnterAddress(IPAddress key)
     {
-        if (address.IsIPv4MappedToIPv6)
-            return address.MapToIPv4();
-        if (address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6)
-            return address;
-        var octets = address.GetAddressBytes();
-        octets.AsSpan(8).Clear();
-        return new IPAddress(octets);
+        if (_perAddress.AddOrUpdate(key, 1, (_, n) => n + 1) <= maximumPerAddress)
+            return true;
+        LeaveAddress(key);
+        return false;
     }
 
     private void LeaveAddress(IPAddress key)
@@ -48,15 +36,37 @@ internal sealed class ConnectionLimiter(int maximum, int maximumPerAddress)
         }
     }
 
-    private sealed class Place(ConnectionLimiter owner, IPAddress key) : IDisposable
+    /// <summary>One connection's place. Of one owner.</summary>
+    internal sealed class Place(ConnectionLimiter owner) : IDisposable
     {
-        private int _left;
+        private IPAddress? _address;
+        private bool _left;
+
+        /// <summary>Counts for that address from now on, and for no other; false: it has too many, and this counts for none.</summary>
+        public bool TryMoveTo(IPAddress address)
+        {
+            MoveToNobody();
+            var key = AddressKey.Of(address);
+            if (!owner.TryEnterAddress(key))
+                return false;
+            _address = key;
+            return true;
+        }
+
+        /// <summary>Counts among all only.</summary>
+        public void MoveToNobody()
+        {
+            if (_address is not null)
+                owner.LeaveAddress(_address);
+            _address = null;
+        }
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _left, 1) != 0)
+            if (_left)
                 return;
-            owner.LeaveAddress(key);
+            _left = true;
+            MoveToNobody();
             Interlocked.Decrement(ref owner._total);
         }
     }

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace GatewaySecure.Gateway.Receiving;
 
 /// <summary>Keeps a copy of a message's header block, up to its empty line, while the message passes in pieces of any size.</summary>
@@ -41,23 +39,5 @@ internal sealed class HeaderCapture
             IsComplete = true;
         }
         IsTooLarge = _length > Maximum;
-    }
-
-    /// <summary>How often a field of that name begins a line so far.</summary>
-    public int CountOf(string name)
-    {
-        var count = 0;
-        var rest = Octets;
-        var field = Encoding.ASCII.GetBytes(name + ":");
-        while (!rest.IsEmpty)
-        {
-            if (rest.Length >= field.Length && Ascii.EqualsIgnoreCase(rest[..field.Length], field))
-                count++;
-            var next = rest.IndexOf("\r\n"u8);
-            if (next < 0)
-                break;
-            rest = rest[(next + 2)..];
-        }
-        return count;
     }
 }

@@ -52,7 +52,7 @@ internal static class HeaderFacts
     }
 
     /// <summary>One field with its continuation lines, without the last line end.</summary>
-    private static bool TryTakeField(ref ReadOnlySpan<byte> block, out ReadOnlySpan<byte> field)
+    internal static bool TryTakeField(ref ReadOnlySpan<byte> block, out ReadOnlySpan<byte> field)
     {
         field = default;
         if (block.IsEmpty || block.StartsWith("\r\n"u8))

@@ -6,9 +6,9 @@ using Microsoft.Extensions.Logging;
 
 namespace GatewaySecure.Gateway.Receiving;
 
-/// <summary>What every receiving session shares: settings, spool, the way into the queue.</summary>
+/// <summary>What the sessions of one listener share: settings, spool, the way into the queue.</summary>
 internal sealed class Intake(
-    ReceivingSettings settings, MailSpool spool, Action<SpooledMail> queue, TimeProvider time, ILogger<Intake> log)
+    ReceivingSettings settings, MailSpool spool, Action<SpooledMail> queue, TrafficControl traffic, TimeProvider time, ILogger<Intake> log)
 {
     private readonly ImmutableArray<GuardedField> _notFromExchange = GuardedFields.ForExchange(settings.HostName.Ascii);
     private readonly ImmutableArray<GuardedField> _notFromOthers = GuardedFields.ForOthers(settings.HostName.Ascii);
@@ -20,6 +20,8 @@ internal sealed class Intake(
     public RecipientGate Gate { get; } = new(settings);
 
     public MailSpool Spool => spool;
+
+    public TrafficControl Traffic => traffic;
 
     /// <summary>Some rule asks what kind of mail it is.</summary>
     public bool WantsKinds { get; } = settings.Policy.Rules.Any(r => r.Conditions.Any(c => c is Condition.KindIs));

@@ -15,9 +15,6 @@ namespace GatewaySecure.Gateway.Receiving;
 /// </summary>
 internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envelope, SpoolWriter writer) : IMessageSink
 {
-    /// <summary>A message that passed so many hops goes round in circles (RFC 5321 §6.3).</summary>
-    private const int MaxReceivedFields = 50;
-
     private static readonly SmtpReply NoMemory = new(452, "4.3.1", "Too many large headers at once, try again later");
 
     private static readonly SmtpReply Loop = new(554, "5.4.6", "Too many hops: this mail goes round in circles");
@@ -111,7 +108,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
                 peer.HeloName,
                 peer.AuthenticatedAs,
                 intake.Gate.EvidenceFor(peer, envelope.Sender),
-                inside),
+                inside,
+                peer.CertifiedAs),
             HoldsEightBit = _holdsEightBit,
             RemovedFields = _guard.Removed,
             Kind = kind,
@@ -128,7 +126,7 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         }
         intake.Log.Accepted(
             item.Id,
-            peer.RemoteEndPoint.Address.ToString(),
+            mail.Session.Describe(),
             envelope.Sender?.ToString() ?? "<>",
             string.Join(' ', envelope.Recipients.Zip(decisions, (r, d) => $"{r.Address} [{d.Rule}]")),
             item.Content.Length);
@@ -167,7 +165,15 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         return true;
     }
 
-    private bool GoesRound() => _header.CountOf("Received") > MaxReceivedFields;
+    /// <summary>RFC 5321 §6.3; and our own trace fields, which cut a loop through us much earlier.</summary>
+    private bool GoesRound()
+    {
+        var count = HopCount.Of(_header.Octets, intake.Settings.HostName);
+        if (count.Hops <= intake.Settings.MaxHops && count.Passes < intake.Settings.MaxPasses)
+            return false;
+        intake.Log.GoesRound(writer.Id, peer.RemoteEndPoint.Address.ToString(), count.Hops, count.Passes);
+        return true;
+    }
 
     /// <summary>Indexes of those whom no To or Cc field names.</summary>
     private ImmutableArray<int> BlindRecipients(ImmutableArray<HeaderFact> headers)

@@ -15,7 +15,11 @@ internal static class ReceivedHeader
         var text = new StringBuilder(256);
         text.Append("Received: from ").Append(Harmless(peer.HeloName ?? "unknown")).Append(" (").Append(Literal(peer)).Append(")\r\n");
         if (peer.TlsDescription is not null)
-            text.Append("\t(").Append(Harmless(peer.TlsDescription)).Append(")\r\n");
+        {
+            // A comment: the word after "with" speaks of AUTH only (RFC 3848).
+            text.Append("\t(").Append(Harmless(peer.TlsDescription))
+                .Append(peer.CertifiedAs is { } name ? $", client certificate {Harmless(name)}" : "").Append(")\r\n");
+        }
         text.Append("\tby ").Append(hostName).Append(" with ").Append(protocol).Append(" id ").Append(id);
         // One recipient may be named; several would tell each of the others (RFC 5321 §7.2).
         if (envelope.Recipients is [var only] && !only.Address.NeedsSmtpUtf8)

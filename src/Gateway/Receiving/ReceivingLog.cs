@@ -27,6 +27,15 @@ internal static partial class ReceivingLog
     [LoggerMessage(LogLevel.Warning, "The session with {Peer} met a fault")]
     public static partial void SessionFault(this ILogger log, string peer, Exception exception);
 
-    [LoggerMessage(LogLevel.Information, "Connection from {Peer} refused: {Reason}")]
-    public static partial void ConnectionRefused(this ILogger log, string peer, string reason);
+    [LoggerMessage(LogLevel.Information, "{Id} from {Peer} goes round in circles and was refused: {Hops} hops, {Passes} of them here")]
+    public static partial void GoesRound(this ILogger log, QueueId id, string peer, int hops, int passes);
+
+    [LoggerMessage(LogLevel.Information, "Refused, from {Peer}: {Reason}")]
+    public static partial void Refused(this ILogger log, string peer, string reason);
+
+    [LoggerMessage(LogLevel.Information, "Refused, from {Peer}: {Reason} ({LeftOut} refusals before it were not logged)")]
+    public static partial void RefusedAndMore(this ILogger log, string peer, string reason, long leftOut);
+
+    [LoggerMessage(LogLevel.Information, "{Peer} proved itself by its certificate as {Name}")]
+    public static partial void Certified(this ILogger log, string peer, string name);
 }

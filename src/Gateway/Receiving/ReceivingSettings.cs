@@ -24,8 +24,17 @@ internal sealed record ReceivingSettings
     /// <summary>Peers whose claim of a sender counts as <c>relay</c> evidence (docs/formats/kdc-mail.md §3); empty by default.</summary>
     public required ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; }
 
-    /// <summary>Exchange servers, by network: only they may bring what Exchange writes of itself. Being one gives no right to relay.</summary>
-    public ImmutableArray<IPNetwork> ExchangePeers { get; init; } = [];
+    /// <summary>Peers that may relay to any domain because of their certificate.</summary>
+    public RelayCertificates Certificates { get; init; } = RelayCertificates.None;
+
+    /// <summary>A message with more Received fields goes round in circles (RFC 5321 §6.3).</summary>
+    public int MaxHops { get; init; } = 50;
+
+    /// <summary>So often a message may come through this gateway.</summary>
+    public int MaxPasses { get; init; } = 4;
+
+    /// <summary>Exchange servers: only they may bring what Exchange writes of itself. Being one gives no right to relay.</summary>
+    public ExchangePeers ExchangePeers { get; init; } = ExchangePeers.None;
 
     /// <summary>Our own tenants, where strangers send from the Exchange peers' addresses too; empty: they don't.</summary>
     public ImmutableArray<DomainName> ExchangeTenants { get; init; } = [];
@@ -46,7 +55,8 @@ internal sealed record ReceivingSettings
 
     public bool GivesRelayEvidence(IPAddress address) => Contains(RelayEvidenceFrom, address);
 
-    public bool IsExchangePeer(SmtpPeer peer) => Contains(ExchangePeers, peer.RemoteEndPoint.Address);
+    public bool IsExchangePeer(SmtpPeer peer) =>
+        Contains(ExchangePeers.Networks, peer.RemoteEndPoint.Address) || (peer.CertifiedAs is { } name && ExchangePeers.Certificates.Contains(name));
 
     internal static bool Contains(ImmutableArray<IPNetwork> networks, IPAddress address)
     {
@@ -57,3 +67,10 @@ internal sealed record ReceivingSettings
 
 /// <summary>Somebody who may submit mail by AUTH, and the senders he may use.</summary>
 internal sealed record Account(string Name, string PasswordHash, ImmutableArray<MailAddress> Mailboxes);
+
+/// <summary>The organisation's Exchange servers.</summary>
+/// <param name="Certificates">Names of relay certificates that they prove themselves with.</param>
+internal sealed record ExchangePeers(ImmutableArray<IPNetwork> Networks, ImmutableArray<string> Certificates)
+{
+    public static ExchangePeers None { get; } = new([], []);
+}

@@ -17,9 +17,9 @@ internal sealed class RecipientGate(ReceivingSettings settings)
     private static readonly SmtpReply NotForYou = new(550, "5.7.1", "This address takes journal reports of our own mail servers only");
     private static readonly SmtpReply RecipientAccepted = new(250, "2.1.5", "Recipient accepted");
 
-    /// <summary>Inside: an account under AUTH, or a peer of a relay network. Only these may send beyond our own domains.</summary>
+    /// <summary>Inside: an account under AUTH, a peer that its certificate names, or one of a relay network. Only these may send beyond our own domains.</summary>
     public bool IsInside(SmtpPeer peer) =>
-        peer.AuthenticatedAs is not null || settings.IsRelayNetwork(peer.RemoteEndPoint.Address);
+        peer.AuthenticatedAs is not null || peer.CertifiedAs is not null || settings.IsRelayNetwork(peer.RemoteEndPoint.Address);
 
     public SmtpReply CheckSender(SmtpPeer peer, MailAddress? sender)
     {
@@ -105,7 +105,9 @@ internal sealed class RecipientGate(ReceivingSettings settings)
             return SenderEvidence.None;
         if (peer.AuthenticatedAs is { } name)
             return OwnsMailbox(name, sender) ? SenderEvidence.Authenticated : SenderEvidence.None;
-        return settings.GivesRelayEvidence(peer.RemoteEndPoint.Address) ? SenderEvidence.Relay : SenderEvidence.None;
+        var isBelieved = settings.GivesRelayEvidence(peer.RemoteEndPoint.Address)
+            || (peer.CertifiedAs is { } certified && settings.Certificates.GivesEvidence(certified));
+        return isBelieved ? SenderEvidence.Relay : SenderEvidence.None;
     }
 
     private Direction DirectionOf(bool inside, MailAddress? sender, MailAddress recipient) =>

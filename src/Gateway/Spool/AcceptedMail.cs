@@ -33,8 +33,14 @@ internal sealed record AcceptedMail
 /// <param name="PeerAddress">IP address, as text.</param>
 /// <param name="AuthenticatedAs">The account that AUTH proved, or null.</param>
 /// <param name="Evidence">What stands behind the sender's name.</param>
-/// <param name="FromInside">Brought by an account or a relay network.</param>
-internal sealed record SessionFacts(string PeerAddress, string? HeloName, string? AuthenticatedAs, SenderEvidence Evidence, bool FromInside);
+/// <param name="FromInside">Brought by an account, a relay network or a certified peer.</param>
+/// <param name="CertifiedAs">Of <c>relay-certificates</c>: the name of the peer that its client certificate proved, or null.</param>
+internal sealed record SessionFacts(string PeerAddress, string? HeloName, string? AuthenticatedAs, SenderEvidence Evidence, bool FromInside, string? CertifiedAs = null)
+{
+    /// <summary>For people: the address, and what proved who it is.</summary>
+    public string Describe() =>
+        PeerAddress + (AuthenticatedAs is null ? "" : $", as {AuthenticatedAs}") + (CertifiedAs is null ? "" : $", by the certificate of {CertifiedAs}");
+}
 
 /// <summary>What stands behind the sender's name (docs/formats/kdc-mail.md §3).</summary>
 internal enum SenderEvidence

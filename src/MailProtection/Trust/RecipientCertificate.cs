@@ -126,7 +126,7 @@ internal sealed class RecipientCertificate
 }
 
 /// <summary>The mail addresses that a certificate speaks for (RFC 8550 §3, RFC 9598).</summary>
-internal static class CertificateAddresses
+public static class CertificateAddresses
 {
     private const string SubjectAlternativeName = "2.5.29.17";
     private const string EmailAddress = "1.2.840.113549.1.9.1";
@@ -136,12 +136,8 @@ internal static class CertificateAddresses
     /// <exception cref="AsnContentException">The extension is malformed.</exception>
     public static ImmutableArray<MailAddress> Of(X509Certificate2 certificate)
     {
-        var addresses = new HashSet<MailAddress>();
-        foreach (var extension in certificate.Extensions)
-        {
-            if (extension.Oid?.Value == SubjectAlternativeName)
-                ReadAlternativeNames(extension.RawData, addresses);
-        }
+        ArgumentNullException.ThrowIfNull(certificate);
+        var addresses = new HashSet<MailAddress>(AlternativeNamesOf(certificate));
         if (addresses.Count == 0)
         {
             foreach (var name in certificate.SubjectName.EnumerateRelativeDistinguishedNames())
@@ -152,6 +148,20 @@ internal static class CertificateAddresses
                     addresses.Add(address);
                 }
             }
+        }
+        return [.. addresses];
+    }
+
+    /// <summary>From the alternative names alone.</summary>
+    /// <exception cref="AsnContentException">The extension is malformed.</exception>
+    public static ImmutableArray<MailAddress> AlternativeNamesOf(X509Certificate2 certificate)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        var addresses = new HashSet<MailAddress>();
+        foreach (var extension in certificate.Extensions)
+        {
+            if (extension.Oid?.Value == SubjectAlternativeName)
+                ReadAlternativeNames(extension.RawData, addresses);
         }
         return [.. addresses];
     }

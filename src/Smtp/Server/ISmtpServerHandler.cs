@@ -10,11 +10,20 @@ namespace GatewaySecure.Smtp.Server;
 /// </summary>
 public interface ISmtpServerHandler
 {
-    /// <summary>Before the greeting. Null: go on with 220. A reply: send it (421 or 554) and close.</summary>
+    /// <summary>
+    /// Before the greeting; and again after each XCLIENT, with the peer that it named. Null: go on with 220. A reply: send it (421 or
+    /// 554) and close.
+    /// </summary>
     ValueTask<SmtpReply?> OnConnectAsync(SmtpPeer peer, CancellationToken cancellationToken);
 
-    /// <summary>Checks a password (called under TLS only). Null: 535 5.7.8. Else the name of the authenticated identity.</summary>
-    ValueTask<string?> AuthenticateAsync(SmtpPeer peer, string userName, string password, CancellationToken cancellationToken);
+    /// <summary>
+    /// The name that the client's certificate proves, asked after a handshake in which there was one. Null: none, and it counts for nothing.
+    /// </summary>
+    ValueTask<string?> IdentifyAsync(SmtpPeer peer, X509Certificate2 certificate, IReadOnlyList<X509Certificate2> issuers, CancellationToken cancellationToken) =>
+        new((string?)null);
+
+    /// <summary>Checks a password (called under TLS only).</summary>
+    ValueTask<AuthenticationResult> AuthenticateAsync(SmtpPeer peer, string userName, string password, CancellationToken cancellationToken);
 
     /// <summary>MAIL FROM, after its parameters were parsed. A positive reply (250) opens the transaction.</summary>
     ValueTask<SmtpReply> OnMailAsync(SmtpPeer peer, Envelope envelope, CancellationToken cancellationToken);
@@ -28,10 +37,34 @@ public interface ISmtpServerHandler
     /// </summary>
     ValueTask<MessageStart> OnMessageAsync(SmtpPeer peer, Envelope envelope, string protocol, CancellationToken cancellationToken);
 
-    /// <summary>The exception behind a 451 4.3.0 (from this handler or its sink) or a failed handshake, for the owner's log. Must not throw.</summary>
+    /// <summary>After each protocol error. Null: go on. A reply (421) is said instead of the error's own. Must not throw.</summary>
+    SmtpReply? OnError(SmtpPeer peer) => null;
+
+    /// <summary>The handshake failed, or clear text came behind STARTTLS; the connection ends. Must not throw.</summary>
+    void OnHandshakeFailed(SmtpPeer peer, Exception exception) => OnFault(peer, exception);
+
+    /// <summary>The exception behind a 451 4.3.0 (from this handler or its sink), for the owner's log. Must not throw.</summary>
     void OnFault(SmtpPeer peer, Exception exception)
     {
     }
+}
+
+/// <summary>What came of a password.</summary>
+public abstract record AuthenticationResult
+{
+    private AuthenticationResult()
+    {
+    }
+
+    /// <summary>It is right.</summary>
+    /// <param name="Identity">The name to go by.</param>
+    public sealed record Proved(string Identity) : AuthenticationResult;
+
+    /// <summary>Wrong name or password: 535 5.7.8, counted.</summary>
+    public sealed record Wrong : AuthenticationResult;
+
+    /// <summary>It was not looked at: that reply, not counted.</summary>
+    public sealed record NotNow(SmtpReply Reply) : AuthenticationResult;
 }
 
 /// <summary>Either a sink that takes the content (354, or go on with BDAT) or a reply that refuses it.</summary>
@@ -61,7 +94,7 @@ public interface IMessageSink : IAsyncDisposable
     ValueTask<SmtpReply> CommitAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>Who is at the other end, as far as it is known now; the session replaces it after EHLO, STARTTLS and AUTH.</summary>
+/// <summary>Who is at the other end, as far as it is known now; the session replaces it after EHLO, STARTTLS, AUTH and XCLIENT.</summary>
 public sealed record SmtpPeer
 {
     public required IPEndPoint RemoteEndPoint { get; init; }
@@ -76,9 +109,9 @@ public sealed record SmtpPeer
     /// <summary>For the Received header, such as <c>TLSv1.3:TLS_AES_256_GCM_SHA384</c>; null without TLS.</summary>
     public string? TlsDescription { get; init; }
 
-    /// <summary>The client's certificate where it gave one; whether to believe it is the owner's decision.</summary>
-    public X509Certificate2? ClientCertificate { get; init; }
+    /// <summary>The name that its certificate proved, or null.</summary>
+    public string? CertifiedAs { get; init; }
 
-    /// <summary>The identity that AUTH proved, or null.</summary>
+    /// <summary>The identity that AUTH proved, or a believed proxy (XCLIENT); or null.</summary>
     public string? AuthenticatedAs { get; init; }
 }

@@ -33,6 +33,10 @@ internal static class Replies
     public static readonly SmtpReply BareLineEnd = new(554, "5.6.0", "Message holds a CR or LF that is not part of CRLF");
     public static readonly SmtpReply Nul = new(554, "5.6.0", "Message holds a NUL");
 
+    public static readonly SmtpReply TlsFirst = new(530, "5.7.0", "Must issue a STARTTLS command first");
+    public static readonly SmtpReply AuthFirst = new(530, "5.7.0", "Authentication required");
+    public static readonly SmtpReply XclientNotAllowed = new(550, "5.7.1", "Not authorised to say XCLIENT");
+
     public static readonly SmtpReply AuthNotOffered = new(502, "5.5.1", "AUTH not offered");
     public static readonly SmtpReply AuthNeedsTls = new(538, "5.7.11", "Encryption required: say STARTTLS first");
     public static readonly SmtpReply AuthAlready = new(503, "5.5.1", "Already authenticated");

@@ -45,6 +45,11 @@ internal sealed class ServerConnection : IAsyncDisposable
 
     public SslStream? Tls => _tls;
 
+    /// <summary>Of the message that arrives.</summary>
+    public void BeginMessage() => _watch.BeginMessage();
+
+    public void EndMessage() => _watch.EndMessage();
+
     /// <summary>True where input beyond the last command has arrived already.</summary>
     public bool HasBufferedInput
     {

@@ -43,6 +43,7 @@ internal static class SessionTable
         [Verb.Ehlo] =         [Greeted,     Greeted,    Greeted,    Greeted,     Greeted],
         [Verb.Helo] =         [Greeted,     Greeted,    Greeted,    Greeted,     Greeted],
         [Verb.StartTls] =     [HelloFirst,  Connected,  Nested,     Nested,      InChunks],
+        [Verb.Xclient] =      [Connected,   Connected,  Nested,     Nested,      InChunks],
         [Verb.Auth] =         [HelloFirst,  Greeted,    Nested,     Nested,      InChunks],
         [Verb.Mail] =         [HelloFirst,  Mail,       Nested,     Nested,      InChunks],
         [Verb.Rcpt] =         [HelloFirst,  MailFirst,  Recipients, Recipients,  InChunks],

@@ -57,6 +57,7 @@ internal static class SmtpCommandParser
             "EHLO" => Verb.Ehlo,
             "HELO" => Verb.Helo,
             "STARTTLS" => Verb.StartTls,
+            "XCLIENT" => Verb.Xclient,
             "AUTH" => Verb.Auth,
             "MAIL" => Verb.Mail,
             "RCPT" => Verb.Rcpt,

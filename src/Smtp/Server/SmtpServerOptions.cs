@@ -6,8 +6,14 @@ namespace GatewaySecure.Smtp.Server;
 /// <summary>What one listener allows its sessions. Sizes in octets.</summary>
 public sealed record SmtpServerOptions
 {
-    /// <summary>Said in the greeting and in EHLO; <c>RCPT TO:&lt;postmaster&gt;</c> means the postmaster of this domain.</summary>
+    /// <summary>Said in the greeting and in EHLO.</summary>
     public required DomainName ServerName { get; init; }
+
+    /// <summary>
+    /// Where the postmaster's mailbox is: <c>RCPT TO:&lt;postmaster&gt;</c>, and the postmaster of <see cref="ServerName"/> and of our own
+    /// address, mean the one of this domain (RFC 5321 §4.5.1). Null: of <see cref="ServerName"/>.
+    /// </summary>
+    public DomainName? PostmasterDomain { get; init; }
 
     /// <summary>
     /// Null: STARTTLS is neither offered nor possible. Should hold a ServerCertificateContext, which is built once, rather than a
@@ -18,8 +24,23 @@ public sealed record SmtpServerOptions
     /// <summary>The TLS handshake comes first, before the greeting (RFC 8314 §3.3). Needs <see cref="Tls"/>.</summary>
     public bool ImplicitTls { get; init; }
 
+    /// <summary>MAIL before TLS gets 530 5.7.0 (RFC 3207 §4). Needs <see cref="Tls"/>.</summary>
+    public bool RequireTls { get; init; }
+
+    /// <summary>The client is asked for a certificate in the handshake, and may have none.</summary>
+    public bool AskForClientCertificate { get; init; }
+
     /// <summary>AUTH PLAIN and LOGIN are offered once the session is under TLS, and never before.</summary>
     public bool OfferAuthentication { get; init; }
+
+    /// <summary>MAIL without authentication gets 530 5.7.0 (RFC 4954 §6). Needs <see cref="OfferAuthentication"/>.</summary>
+    public bool RequireAuthentication { get; init; }
+
+    /// <summary>XCLIENT is offered and obeyed. For a proxy that may say who is behind it, and nobody else.</summary>
+    public bool OfferXclient { get; init; }
+
+    /// <summary>XCLIENT's LOGIN counts as authentication.</summary>
+    public bool BelieveXclientLogin { get; init; }
 
     /// <summary>Advertised as SIZE, checked at MAIL and counted as the content arrives (RFC 1870).</summary>
     public long MaxMessageSize { get; init; } = 100 * 1024 * 1024;
@@ -54,6 +75,9 @@ public sealed record SmtpServerOptions
     /// <summary>Between two pieces of content.</summary>
     public TimeSpan DataTimeout { get; init; } = TimeSpan.FromMinutes(3);
 
+    /// <summary>From 354, or the first chunk, to the last octet of one message, however steadily it drips.</summary>
+    public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromMinutes(30);
+
     public TimeSpan TlsHandshakeTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>From the first octet to the last, whatever happens.</summary>
@@ -64,12 +88,16 @@ public sealed record SmtpServerOptions
     {
         if (ImplicitTls && Tls is null)
             throw new ArgumentException("Implicit TLS needs TLS options.");
+        if ((RequireTls || AskForClientCertificate) && Tls is null)
+            throw new ArgumentException("What is required of TLS needs TLS options.");
+        if (RequireAuthentication && !OfferAuthentication)
+            throw new ArgumentException("Authentication that is required must be offered.");
         if (MaxMessageSize <= 0 || MaxRecipients <= 0 || MaxErrors <= 0 || MaxJunkCommands <= 0 || MaxAuthenticationAttempts <= 0)
             throw new ArgumentException("A limit must be positive.");
         // RFC 5321 §4.5.3.1.4
         if (MaxCommandLine < 512)
             throw new ArgumentException("A command line may have 512 octets at least.");
-        if (new[] { CommandTimeout, DataTimeout, TlsHandshakeTimeout, SessionTimeout }.Any(t => t <= TimeSpan.Zero || t > TimeSpan.FromDays(1)))
+        if (new[] { CommandTimeout, DataTimeout, MessageTimeout, TlsHandshakeTimeout, SessionTimeout }.Any(t => t <= TimeSpan.Zero || t > TimeSpan.FromDays(1)))
             throw new ArgumentException("A time limit must be positive and one day at most.");
     }
 }

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using GatewaySecure.Addresses;
 
 namespace GatewaySecure.Smtp.Server;
 
@@ -45,6 +47,8 @@ public sealed partial class SmtpServerSession
             lines.Add("STARTTLS");
         if (_options.OfferAuthentication && _peer.IsTls)
             lines.Add("AUTH PLAIN LOGIN");
+        if (_options.OfferXclient)
+            lines.Add($"XCLIENT {XclientCommand.Attributes}{(_options.BelieveXclientLogin ? " LOGIN" : "")}");
         return lines.ToImmutable();
     }
 
@@ -60,7 +64,7 @@ public sealed partial class SmtpServerSession
         if (_connection.HasBufferedInput)
         {
             // Somebody tries to have clear text taken for what is said under TLS. Nothing he sent is answered.
-            _handler.OnFault(_peer, new InvalidDataException("Clear text came behind STARTTLS."));
+            _handler.OnHandshakeFailed(_peer, new InvalidDataException("Clear text came behind STARTTLS."));
             await _connection.FlushAsync();
             throw new DialogueEndedException(null);
         }
@@ -72,18 +76,70 @@ public sealed partial class SmtpServerSession
 
     private async Task UpgradeAsync()
     {
-        await _connection.StartTlsAsync(_options.Tls!, _options.TlsHandshakeTimeout, e => _handler.OnFault(_peer, e));
+        var issuers = new List<X509Certificate2>();
+        var options = _options.AskForClientCertificate ? ClientCertificates.Asking(_options.Tls!, issuers) : _options.Tls!;
+        await _connection.StartTlsAsync(options, _options.TlsHandshakeTimeout, e => _handler.OnHandshakeFailed(_peer, e));
         var tls = _connection.Tls!;
         _peer = _peer with
         {
             IsTls = true,
             TlsDescription = TlsNames.Describe(tls),
-            ClientCertificate = tls.RemoteCertificate as X509Certificate2,
+            CertifiedAs = null,
             HeloName = null,
             AuthenticatedAs = null,
         };
         _isExtended = false;
+        if (tls.RemoteCertificate is X509Certificate2 certificate)
+            _peer = _peer with { CertifiedAs = await IdentifyAsync(certificate, issuers) };
     }
+
+    /// <summary>A certificate that can't be checked gives no right, and takes none away.</summary>
+    private async ValueTask<string?> IdentifyAsync(X509Certificate2 certificate, List<X509Certificate2> issuers)
+    {
+        try
+        {
+            return await _handler.IdentifyAsync(_peer, certificate, issuers, _abort);
+        }
+        catch (Exception e) when (!_abort.IsCancellationRequested)
+        {
+            _handler.OnFault(_peer, e);
+            return null;
+        }
+        finally
+        {
+            issuers.ForEach(c => c.Dispose());
+        }
+    }
+
+    /// <summary>
+    /// The session begins anew, as one of the client that the proxy names. What the proxy itself had proved is not the client's; an
+    /// address that it does not know is no address, rather than the proxy's.
+    /// </summary>
+    private async ValueTask<SmtpReply> XclientAsync(string arguments)
+    {
+        if (!_options.OfferXclient)
+            return Error(Replies.XclientNotAllowed);
+        var (command, error) = XclientCommand.Parse(arguments);
+        if (command is null)
+            return Error(error!);
+        _peer = _peer with
+        {
+            RemoteEndPoint = EndPoint(_peer.RemoteEndPoint, command.Address, command.Port),
+            LocalEndPoint = EndPoint(_peer.LocalEndPoint, command.DestinationAddress, command.DestinationPort),
+            HeloName = command.Helo?.Value,
+            AuthenticatedAs = _options.BelieveXclientLogin ? command.Login?.Value : null,
+            CertifiedAs = null,
+        };
+        _isExtended = false;
+        _isProxied = true;
+        var greeting = await GreetingAsync();
+        _isClosing = !greeting.IsPositive;
+        return greeting;
+    }
+
+    private static IPEndPoint EndPoint(IPEndPoint before, XclientValue<IPAddress>? address, XclientValue<int?>? port) => new(
+        address is null ? before.Address : address.Value ?? IPAddress.Any,
+        port?.Value ?? (address is null ? before.Port : 0));
 
     private async ValueTask<SmtpReply> AuthAsync(string arguments)
     {
@@ -101,20 +157,26 @@ public sealed partial class SmtpServerSession
         if (error is not null)
             return error.Code == 535 ? RefusePassword() : Error(error);
 
-        string? identity;
+        AuthenticationResult result;
         try
         {
-            identity = await _handler.AuthenticateAsync(_peer, userName, password, _abort);
+            result = await _handler.AuthenticateAsync(_peer, userName, password, _abort);
         }
         catch (Exception e) when (!_abort.IsCancellationRequested)
         {
             _handler.OnFault(_peer, e);
             return Replies.Fault;
         }
-        if (identity is null)
-            return RefusePassword();
-        _peer = _peer with { AuthenticatedAs = identity };
-        return Replies.Authenticated;
+        switch (result)
+        {
+            case AuthenticationResult.Proved proved:
+                _peer = _peer with { AuthenticatedAs = proved.Identity };
+                return Replies.Authenticated;
+            case AuthenticationResult.NotNow notNow:
+                return Error(notNow.Reply);
+            default:
+                return RefusePassword();
+        }
     }
 
     private SmtpReply RefusePassword()
@@ -126,6 +188,10 @@ public sealed partial class SmtpServerSession
 
     private async ValueTask<SmtpReply> MailAsync(string arguments)
     {
+        if (_options.RequireTls && !_peer.IsTls)
+            return Error(Replies.TlsFirst);
+        if (_options.RequireAuthentication && _peer.AuthenticatedAs is null)
+            return Error(Replies.AuthFirst);
         var (envelope, error) = SmtpCommandParser.ParseMail(arguments);
         if (envelope is null)
             return Error(error!);
@@ -141,9 +207,11 @@ public sealed partial class SmtpServerSession
     private async ValueTask<SmtpReply> RcptAsync(string arguments)
     {
         var envelope = _envelope!;
-        var (recipient, error) = SmtpCommandParser.ParseRcpt(arguments, envelope.SmtpUtf8, _options.ServerName);
+        var (recipient, error) = SmtpCommandParser.ParseRcpt(arguments, envelope.SmtpUtf8, PostmasterDomain);
         if (recipient is null)
             return Error(error!);
+        if (IsPostmasterHere(recipient.Address))
+            recipient = recipient with { Address = MailAddress.Parse($"{recipient.Address.LocalPart}@{PostmasterDomain.Ascii}") };
         // RFC 5321 §4.5.3.1.10
         if (envelope.Recipients.Length >= _options.MaxRecipients)
             return Replies.TooManyRecipients;
@@ -151,6 +219,19 @@ public sealed partial class SmtpServerSession
         if (reply.IsPositive)
             _envelope = envelope with { Recipients = envelope.Recipients.Add(recipient) };
         return reply;
+    }
+
+    private DomainName PostmasterDomain => _options.PostmasterDomain ?? _options.ServerName;
+
+    /// <summary>RFC 5321 §4.5.1: of this machine, by its name or its address.</summary>
+    private bool IsPostmasterHere(MailAddress address) =>
+        address.LocalPart.Equals("postmaster", StringComparison.OrdinalIgnoreCase)
+        && (address.Domain.Equals(_options.ServerName) || address.Domain.Equals(LiteralOf(_peer.LocalEndPoint.Address)));
+
+    private static DomainName LiteralOf(IPAddress address)
+    {
+        var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+        return DomainName.Parse(plain.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[IPv6:{plain}]" : $"[{plain}]");
     }
 
     private async ValueTask<SmtpReply> RsetAsync(string arguments)

@@ -68,7 +68,9 @@ public sealed partial class SmtpServerSession
     {
         if (!SmtpCommandParser.TryParseBdat(arguments, out var size))
             return LostInChunks();
+        _connection.BeginMessage();
         await SkipAsync(size);
+        _connection.EndMessage();
         return refusal;
     }
 
@@ -94,6 +96,7 @@ public sealed partial class SmtpServerSession
     /// <summary>Null where a sink takes the content.</summary>
     private async ValueTask<SmtpReply?> StartMessageAsync(bool dots)
     {
+        _connection.BeginMessage();
         MessageStart start;
         try
         {
@@ -106,7 +109,9 @@ public sealed partial class SmtpServerSession
         }
         if (start.Sink is { } sink)
         {
-            _message = new MessageReceiver(sink, _options, dots, e => _handler.OnFault(_peer, e), _abort);
+            // A listed device is listed by the address it connects from, not by what a proxy says.
+            var options = _isProxied ? _options with { NormaliseBareLineEnds = false } : _options;
+            _message = new MessageReceiver(sink, options, dots, e => _handler.OnFault(_peer, e), _abort);
             return null;
         }
         return start.Refusal is { IsPositive: false } refusal ? refusal : Replies.Fault;

@@ -25,6 +25,8 @@ public sealed partial class SmtpServerSession
     private Envelope? _envelope;
     private MessageReceiver? _message;
     private bool _isExtended;
+    private bool _isProxied;
+    private SmtpReply? _sendAway;
     private bool _isClosing;
     private int _errors;
     private int _junk;
@@ -83,6 +85,13 @@ public sealed partial class SmtpServerSession
 
     private async ValueTask<bool> GreetAsync()
     {
+        var greeting = await GreetingAsync();
+        await _connection.WriteAsync(greeting);
+        return greeting.IsPositive;
+    }
+
+    private async ValueTask<SmtpReply> GreetingAsync()
+    {
         SmtpReply? refusal;
         try
         {
@@ -93,8 +102,7 @@ public sealed partial class SmtpServerSession
             _handler.OnFault(_peer, e);
             refusal = Replies.Unavailable;
         }
-        await _connection.WriteAsync(refusal ?? new SmtpReply(220, null, $"{_options.ServerName.Ascii} ESMTP ready"));
-        return refusal is null;
+        return refusal ?? new SmtpReply(220, null, $"{_options.ServerName.Ascii} ESMTP ready");
     }
 
     private async Task ConverseAsync()
@@ -119,6 +127,8 @@ public sealed partial class SmtpServerSession
             reply = Replies.TooManyErrors;
         else if (_junk >= _options.MaxJunkCommands)
             reply = Replies.TooManyJunkCommands;
+        else if (_sendAway is not null)
+            reply = _sendAway;
         // RFC 5321 §3.8: after 421 the connection is closed, whoever said it.
         _isClosing |= reply.Code == 421;
         await _connection.WriteAsync(reply);
@@ -143,6 +153,7 @@ public sealed partial class SmtpServerSession
             Verb.Ehlo => await EhloAsync(arguments),
             Verb.Helo => await HeloAsync(arguments),
             Verb.StartTls => await StartTlsAsync(arguments),
+            Verb.Xclient => await XclientAsync(arguments),
             Verb.Auth => await AuthAsync(arguments),
             Verb.Mail => await MailAsync(arguments),
             Verb.Rcpt => await RcptAsync(arguments),
@@ -165,6 +176,7 @@ public sealed partial class SmtpServerSession
     private SmtpReply Error(SmtpReply reply)
     {
         _errors++;
+        _sendAway ??= _handler.OnError(_peer);
         return reply;
     }
 
@@ -195,6 +207,7 @@ public sealed partial class SmtpServerSession
     private async ValueTask ForgetTransactionAsync()
     {
         _envelope = null;
+        _connection.EndMessage();
         if (_message is { } message)
         {
             _message = null;

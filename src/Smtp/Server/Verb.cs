@@ -7,6 +7,9 @@ internal enum Verb
     Ehlo,
     Helo,
     StartTls,
+
+    /// <summary>A proxy says who is behind it (Postfix's XCLIENT).</summary>
+    Xclient,
     Auth,
     Mail,
     Rcpt,

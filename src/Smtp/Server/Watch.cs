@@ -23,6 +23,7 @@ internal sealed class Watch : IDisposable
     private PipeReader? _reader;
     private PipeWriter? _writer;
     private long _deadline;
+    private long _messageEnd = long.MaxValue;
     private bool _interruptible;
     private bool _timedOut;
 
@@ -35,9 +36,14 @@ internal sealed class Watch : IDisposable
         _onAbort = abort.UnsafeRegister(static self => ((Watch)self!).Interrupt(), this);
     }
 
-    public long CommandDeadline() => Math.Min(After(_options.CommandTimeout), _sessionEnd);
+    public long CommandDeadline() => Math.Min(After(_options.CommandTimeout), Math.Min(_messageEnd, _sessionEnd));
 
-    public long DataDeadline() => Math.Min(After(_options.DataTimeout), _sessionEnd);
+    public long DataDeadline() => Math.Min(After(_options.DataTimeout), Math.Min(_messageEnd, _sessionEnd));
+
+    /// <summary>From now on a message is arriving, and no wait goes beyond its time.</summary>
+    public void BeginMessage() => _messageEnd = After(_options.MessageTimeout);
+
+    public void EndMessage() => _messageEnd = long.MaxValue;
 
     public long After(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
 

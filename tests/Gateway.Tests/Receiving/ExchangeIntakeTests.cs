@@ -34,7 +34,7 @@ public sealed class ExchangeIntakeTests : IDisposable
         Policy = PolicyCompiler.Compile(new PolicySet([DomainName.Parse("example.org")], [], RuleOutcome.Protect(ProtectionMethod.Normal))).Snapshot!,
         RelayNetworks = [IPNetwork.Parse("10.0.0.0/8")],
         RelayEvidenceFrom = [],
-        ExchangePeers = [IPNetwork.Parse("10.0.0.1/32")],
+        ExchangePeers = new ExchangePeers([IPNetwork.Parse("10.0.0.1/32")], ["exchange"]),
         Accounts = FrozenDictionary<string, Account>.Empty,
     };
 
@@ -129,6 +129,8 @@ public sealed class ExchangeIntakeTests : IDisposable
         Assert.Equal(550, gate.CheckRecipient(Inside, journal).Code);
         Assert.Equal(550, gate.CheckRecipient(Outside, journal).Code);
         Assert.Equal(250, gate.CheckRecipient(Exchange, journal).Code);
+        Assert.Equal(250, gate.CheckRecipient(Outside with { CertifiedAs = "exchange" }, journal).Code);
+        Assert.Equal(550, gate.CheckRecipient(Outside with { CertifiedAs = "branch" }, journal).Code);
         Assert.Equal(550, (await ReceiveAsync(Exchange, Plain, null, "journal@archive.example")).Code);
         // From elsewhere the field means nothing: an ordinary mail without it.
         Assert.Equal(250, (await ReceiveAsync(Inside, Journal, null, "bob@example.org")).Code);
@@ -186,7 +188,11 @@ public sealed class ExchangeIntakeTests : IDisposable
             Sender = sender is null ? null : MailAddress.Parse(sender),
             Recipients = [.. recipients.Select(r => new EnvelopeRecipient(MailAddress.Parse(r)))],
         };
-        var session = new ReceivingSession(new Intake(_settings, _bench.Spool, _queued.Add, TimeProvider.System, NullLogger<Intake>.Instance));
+        var traffic = new TrafficBench(TimeProvider.System);
+        var admission = traffic.Admit();
+        admission.Enter(peer.RemoteEndPoint.Address);
+        var session = new ReceivingSession(
+            new Intake(_settings, _bench.Spool, _queued.Add, traffic.Control, TimeProvider.System, NullLogger<Intake>.Instance), admission);
         var start = await session.OnMessageAsync(peer, envelope, "ESMTP", Cancel);
         await using var sink = start.Sink!;
         foreach (var piece in Encoding.UTF8.GetBytes(message).Chunk(50))

@@ -19,6 +19,11 @@ public sealed class ReceivedHeaderTests
             Write("client.example", "bob@example.org"));
 
     [Fact]
+    public void A_certified_peer_is_named_in_a_comment() =>
+        Assert.Contains(
+            "\r\n\t(TLSv1.3:TLS_AES_256_GCM_SHA384, client certificate branch-1?)\r\n", WriteFor("branch-1)", "client.example", "bob@example.org"), StringComparison.Ordinal);
+
+    [Fact]
     public void Several_recipients_are_not_told_of_each_other() =>
         Assert.DoesNotContain("bob", Write("client.example", "bob@example.org", "carol@example.org"), StringComparison.Ordinal);
 
@@ -34,7 +39,9 @@ public sealed class ReceivedHeaderTests
         Assert.True(Ascii.IsValid(header));
     }
 
-    private static string Write(string helo, params string[] recipients)
+    private static string Write(string helo, params string[] recipients) => WriteFor(null, helo, recipients);
+
+    private static string WriteFor(string? certified, string helo, params string[] recipients)
     {
         var peer = new SmtpPeer
         {
@@ -42,6 +49,7 @@ public sealed class ReceivedHeaderTests
             LocalEndPoint = new IPEndPoint(IPAddress.Loopback, 25),
             HeloName = helo,
             TlsDescription = "TLSv1.3:TLS_AES_256_GCM_SHA384",
+            CertifiedAs = certified,
         };
         var envelope = new Envelope
         {

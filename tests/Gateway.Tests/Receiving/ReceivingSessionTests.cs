@@ -56,6 +56,22 @@ public sealed class ReceivingSessionTests : IDisposable
     }
 
     [Fact]
+    public async Task Mail_that_came_through_us_four_times_goes_round_in_circles()
+    {
+        const string own = "Received: from a ([192.0.2.9])\r\n\tby gateway.example.org with ESMTP id 1;\r\n\tSun, 01 Mar 2026 12:00:00 +0000\r\n";
+        const string others = "Received: from a by mx.example.net; Sun, 01 Mar 2026 12:00:00 +0000\r\n";
+        Assert.Equal(250, (await ReceiveAsync(Inside, own + others + own + own + Plain, "bob@example.org")).Code);
+        Assert.Equal("554 5.4.6 Too many hops: this mail goes round in circles", (await ReceiveAsync(Inside, own + own + others + own + own + Plain, "bob@example.org")).ToString());
+    }
+
+    [Fact]
+    public async Task A_login_that_a_proxy_names_must_have_an_account()
+    {
+        Assert.Null(await Session().OnConnectAsync(Outside with { AuthenticatedAs = "alice" }, Cancel));
+        Assert.Equal(554, (await Session().OnConnectAsync(Outside with { AuthenticatedAs = "mallory" }, Cancel))!.Code);
+    }
+
+    [Fact]
     public async Task A_large_header_waits_with_its_sender_while_memory_is_taken()
     {
         var header = string.Concat(Enumerable.Repeat("X-Trace: " + new string('x', 60) + "\r\n", 1000));
@@ -129,9 +145,9 @@ public sealed class ReceivingSessionTests : IDisposable
     public async Task A_password_lets_in_its_own_user_only()
     {
         var session = Session();
-        Assert.Equal("alice", await session.AuthenticateAsync(Outside, "alice", "wonderland", Cancel));
-        Assert.Null(await session.AuthenticateAsync(Outside, "alice", "Wonderland", Cancel));
-        Assert.Null(await session.AuthenticateAsync(Outside, "nobody", "wonderland", Cancel));
+        Assert.Equal(new AuthenticationResult.Proved("alice"), await session.AuthenticateAsync(Outside, "alice", "wonderland", Cancel));
+        Assert.IsType<AuthenticationResult.Wrong>(await session.AuthenticateAsync(Outside, "alice", "Wonderland", Cancel));
+        Assert.IsType<AuthenticationResult.Wrong>(await session.AuthenticateAsync(Outside, "nobody", "wonderland", Cancel));
     }
 
     [Fact]
@@ -162,7 +178,10 @@ public sealed class ReceivingSessionTests : IDisposable
                 ["alice"] = new("alice", PasswordHash.Create("wonderland"), [MailAddress.Parse("alice@example.org")]),
             }.ToFrozenDictionary(),
         };
-        return new ReceivingSession(new Intake(settings, _bench.Spool, _queued.Add, TimeProvider.System, NullLogger<Intake>.Instance));
+        var traffic = new TrafficBench(TimeProvider.System, exempt: IPNetwork.Parse("192.0.2.0/24"));
+        var admission = traffic.Admit();
+        admission.Enter(IPAddress.Parse("192.0.2.1"));
+        return new ReceivingSession(new Intake(settings, _bench.Spool, _queued.Add, traffic.Control, TimeProvider.System, NullLogger<Intake>.Instance), admission);
     }
 
     /// <summary>The content in pieces of 1,000 octets, as a session gives it; the reply that it would send.</summary>

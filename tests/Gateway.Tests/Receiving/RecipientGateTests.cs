@@ -20,6 +20,9 @@ public sealed class RecipientGateTests
         Policy = PolicyCompiler.Compile(new PolicySet([DomainName.Parse("example.org")], [], RuleOutcome.Protect(ProtectionMethod.Normal))).Snapshot!,
         RelayNetworks = [IPNetwork.Parse("10.0.0.0/8")],
         RelayEvidenceFrom = [IPNetwork.Parse("10.1.0.0/16")],
+        Certificates = new RelayCertificates(
+            [new("exchange", [new string('0', 64)], [], [], [], GivesEvidence: true), new("branch", [new string('1', 64)], [], [], [], GivesEvidence: false)],
+            TimeProvider.System),
         Accounts = new Dictionary<string, Account> { ["alice"] = new("alice", "", [Alice]) }.ToFrozenDictionary(),
     });
 
@@ -36,6 +39,16 @@ public sealed class RecipientGateTests
         Assert.Equal(250, _gate.CheckRecipient(Peer("10.0.0.1"), Carol).Code);
         Assert.Equal(250, _gate.CheckRecipient(Peer("::ffff:10.0.0.1"), Carol).Code);
         Assert.Equal(250, _gate.CheckRecipient(Peer("192.0.2.1", "alice"), Carol).Code);
+    }
+
+    [Fact]
+    public void A_certified_peer_reaches_everybody_and_is_believed_where_told_so()
+    {
+        var peer = Peer("192.0.2.1") with { CertifiedAs = "exchange" };
+        Assert.Equal(250, _gate.CheckRecipient(peer, Carol).Code);
+        Assert.Equal(Direction.Outbound, _gate.DirectionOf(peer, Alice, Carol));
+        Assert.Equal(SenderEvidence.Relay, _gate.EvidenceFor(peer, Alice));
+        Assert.Equal(SenderEvidence.None, _gate.EvidenceFor(peer with { CertifiedAs = "branch" }, Alice));
     }
 
     [Fact]
