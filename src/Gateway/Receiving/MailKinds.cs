@@ -41,7 +41,7 @@ internal static class MailKinds
                 ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false)
                 : new MemoryStream(mail.ToArray(), writable: false);
             using var message = MimeMessage.Load(new ParserOptions { MaxMimeDepth = 4 }, stream);
-            if (message.Body is not { } body || !IsPlain(message.Headers) || message.Headers.Count(h => h.Id == HeaderId.ContentType) != 1)
+            if (message.Body is not { } body || !SaysOnce(HeaderFacts.Read(mail.Span)) || !IsPlain(body.Headers))
                 return MailKind.Ordinary;
             return body switch
             {
@@ -105,6 +105,13 @@ internal static class MailKinds
     /// <summary>No field that describes the body stands twice: readers would differ about what it is.</summary>
     private static bool IsPlain(HeaderList headers) =>
         headers.Where(h => h.Field.StartsWith("Content-", StringComparison.OrdinalIgnoreCase)).GroupBy(h => h.Field.ToLowerInvariant()).All(g => g.Count() == 1);
+
+    /// <summary>The same of the mail's own header, as it came; and there is a Content-Type.</summary>
+    private static bool SaysOnce(IEnumerable<HeaderFact> headers)
+    {
+        var names = headers.Select(h => h.Name.ToLowerInvariant()).Where(n => n.StartsWith("content-", StringComparison.Ordinal)).ToList();
+        return names.Contains("content-type") && names.Distinct().Count() == names.Count;
+    }
 
     private static bool HasNothingAround(Multipart multipart) =>
         string.IsNullOrWhiteSpace(multipart.Epilogue)
