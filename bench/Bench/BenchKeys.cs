@@ -30,6 +30,9 @@ internal sealed class BenchKeys : IDisposable
 
     public X509Certificate2 Recipient { get; }
 
+    /// <summary>A certificate like the signer's for another key, without it.</summary>
+    public X509Certificate2 CertifySigner(string address, AsymmetricAlgorithm key) => Issue(address, key, X509KeyUsageFlags.DigitalSignature, DateTimeOffset.UtcNow);
+
     public string RecipientPublicKeyPem => _recipientKey.ExportSubjectPublicKeyInfoPem();
 
     public void Dispose()
@@ -42,9 +45,11 @@ internal sealed class BenchKeys : IDisposable
         _rootKey.Dispose();
     }
 
-    private X509Certificate2 Issue(string address, RSA key, X509KeyUsageFlags usage, DateTimeOffset now)
+    private X509Certificate2 Issue(string address, AsymmetricAlgorithm key, X509KeyUsageFlags usage, DateTimeOffset now)
     {
-        var request = new CertificateRequest($"CN={address}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        var name = new X500DistinguishedName($"CN={address}");
+        var publicKey = PublicKey.CreateFromSubjectPublicKeyInfo(key.ExportSubjectPublicKeyInfo(), out _);
+        var request = new CertificateRequest(name, publicKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         var names = new SubjectAlternativeNameBuilder();
         names.AddEmailAddress(address);
         request.CertificateExtensions.Add(names.Build());
@@ -55,6 +60,7 @@ internal sealed class BenchKeys : IDisposable
         var serial = RandomNumberGenerator.GetBytes(16);
         // Positive and not shorter than it looks (RFC 5280 §4.1.2.2).
         serial[0] = (byte)(serial[0] & 0x7F | 0x40);
-        return request.Create(Root, now.AddDays(-1), now.AddDays(20), serial);
+        var root = X509SignatureGenerator.CreateForRSA(_rootKey, RSASignaturePadding.Pkcs1);
+        return request.Create(Root.SubjectName, root, now.AddDays(-1), now.AddDays(20), serial);
     }
 }

@@ -1,21 +1,24 @@
 using System.CommandLine;
 using GatewaySecure.Bench;
+using GatewaySecure.Bench.Memory;
 using GatewaySecure.Bench.Relay;
 using GatewaySecure.Bench.Smime;
 
 var name = new Argument<string?>("name")
 {
-    Description = "relay or smime; all without it",
+    Description = "relay, smime or memory; relay and smime without it",
     Arity = ArgumentArity.ZeroOrOne,
 };
-name.AcceptOnlyFromAmong("relay", "smime");
-var quick = new Option<bool>("--quick") { Description = "fewer cases and rounds; ends within 50 seconds in total" };
+name.AcceptOnlyFromAmong("relay", "smime", "memory");
+var quick = new Option<bool>("--quick") { Description = "fewer cases and rounds: a minute for each name" };
 var json = new Option<FileInfo?>("--json") { Description = "also write the results to this file" };
+var rsa = new Option<bool>("--rsa") { Description = "relay: sign with RSA-2048 instead of ECDSA P-256" };
 var root = new RootCommand("Measures GatewaySecure against its named rivals. A ratio above 1 means that GatewaySecure is better.")
 {
     name,
     quick,
     json,
+    rsa,
 };
 root.SetAction(async (parsed, _) =>
 {
@@ -27,7 +30,9 @@ root.SetAction(async (parsed, _) =>
         if (wanted is null or "smime")
             await SmimeBench.RunAsync(effort, report);
         if (wanted is null or "relay")
-            await RelayBench.RunAsync(effort, report);
+            await RelayBench.RunAsync(effort, report, parsed.GetValue(rsa) ? Signing.Rsa2048 : Signing.P256);
+        if (wanted is "memory")
+            await MemoryBench.RunAsync(effort, report);
     }
     catch (Exception e) when (e is InvalidOperationException or TimeoutException or IOException)
     {

@@ -34,6 +34,9 @@ internal sealed class Report(TextWriter output)
         Line(result.Name, Number(result.Ours), Number(result.Rival), result.Ratio.ToString("F2", CultureInfo.InvariantCulture), result.Unit);
     }
 
+    /// <summary>Something to know about the line above.</summary>
+    public void Remark(string text) => output.WriteLine("    " + text);
+
     public void WriteJson(FileInfo file) => File.WriteAllText(file.FullName, JsonSerializer.Serialize(_results, Json) + "\n");
 
     private void Line(string name, string ours, string rival, string ratio, string unit) =>

@@ -1,6 +1,6 @@
 /*
  * The limit for signing and encrypting one message: what libcrypto's EVP functions need for the primitives alone, without CMS, MIME, rules or
- * certificates. Per message: SHA-256 over the content, an RSA signature (PKCS #1 v1.5), a fresh AES-256 key and IV, the key encrypted
+ * certificates. Per message: SHA-256 over the content, a signature (RSA PKCS #1 v1.5 or ECDSA, as the key is), a fresh AES-256 key and IV, the key encrypted
  * to the recipient (PKCS #1 v1.5), then content and signature entity in AES-256-CBC and base64 by blocks that stay in the cache.
  *
  * usage: smime-evp SIGNER-KEY.pem RECIPIENT-PUBLIC-KEY.pem HASHED-OCTETS ENCRYPTED-OCTETS MESSAGES
@@ -57,7 +57,8 @@ static size_t seal(EVP_PKEY *signer, EVP_PKEY *recipient, const unsigned char *c
     check(EVP_Digest(content, hashed, digest, &digest_length, EVP_sha256(), NULL), "SHA-256");
 
     EVP_PKEY_CTX *signing = EVP_PKEY_CTX_new(signer, NULL);
-    check(signing != NULL && EVP_PKEY_sign_init(signing) > 0 && EVP_PKEY_CTX_set_rsa_padding(signing, RSA_PKCS1_PADDING) > 0
+    check(signing != NULL && EVP_PKEY_sign_init(signing) > 0
+              && (!EVP_PKEY_is_a(signer, "RSA") || EVP_PKEY_CTX_set_rsa_padding(signing, RSA_PKCS1_PADDING) > 0)
               && EVP_PKEY_CTX_set_signature_md(signing, EVP_sha256()) > 0
               && EVP_PKEY_sign(signing, signature, &signature_length, digest, digest_length) > 0,
           "the signature");

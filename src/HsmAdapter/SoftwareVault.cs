@@ -55,10 +55,11 @@ public sealed class SoftwareVault : IMasterKeyVault, IDisposable
         }
     }
 
-    /// <summary>The organisation's signing key of that name, RSA-3072, made when first asked for. The caller disposes it.</summary>
-    public RSA OrganisationRsaKey(string name)
+    /// <summary>The organisation's RSA signing key of that name, made when first asked for. The caller disposes it.</summary>
+    /// <param name="bits">Of a key that is made; one that is there stays as it is.</param>
+    public RSA OrganisationRsaKey(string name, int bits = 3072)
     {
-        var rsa = RSA.Create(3072);
+        var rsa = RSA.Create(bits);
         return (RSA)LoadOrStore(name, "rsa", rsa);
     }
 

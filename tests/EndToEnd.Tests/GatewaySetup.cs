@@ -40,11 +40,20 @@ internal sealed record GatewaySetup
 
     public string MaxMessageSize { get; init; } = "200 MB";
 
+    /// <summary>Below it, mail is answered with 452.</summary>
+    public string MinimumFreeSpace { get; init; } = "16 MB";
+
     /// <summary>A user of every Linux machine that owns nothing.</summary>
     public const int Nobody = 65534;
 
     /// <summary>The gateway runs as this user of the machine; null: as ours.</summary>
     public int? RunAs { get; init; }
+
+    /// <summary>Of the relay listener.</summary>
+    public string RelayTls { get; init; } = "starttls";
+
+    /// <summary>Further keys of the relay listener with their values, one for each line.</summary>
+    public IReadOnlyList<string> RelayListener { get; init; } = [];
 
     /// <summary>What goes to <see cref="NextHopPort"/> carries the mark of mail that was dealt with.</summary>
     public bool Marks { get; init; }
@@ -63,9 +72,9 @@ internal sealed record GatewaySetup
             organisation-domains: [example.org]
             listeners:
               - address: 127.0.0.1:{relayPort}
-                tls: starttls
+                tls: {RelayTls}
                 authentication: false
-                max-message-size: {MaxMessageSize}
+                max-message-size: {MaxMessageSize}{string.Concat(RelayListener.Select(l => "\n    " + l))}
                 normalise-bare-line-ends-from: [{NormaliseFrom}]
               - address: 127.0.0.1:{submissionPort}
                 tls: starttls
@@ -93,6 +102,7 @@ internal sealed record GatewaySetup
             queue:
               retry: [1s, 2s, 5s]
               retry-held-after: 2s
+              minimum-free-space: {MinimumFreeSpace}
             rules:
               - name: partners get S/MIME
                 recipient: [partner.example, sink.partner.example]

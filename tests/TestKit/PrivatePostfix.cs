@@ -14,12 +14,21 @@ public sealed record PostfixOptions
     /// <summary>PEM files of a certificate and its key: STARTTLS is offered with them. Null: no TLS.</summary>
     public (string Certificate, string Key)? Tls { get; init; }
 
+    /// <summary>What every mail goes through before it is relayed; null: nothing.</summary>
+    public PostfixFilter? Filter { get; init; }
+
     /// <summary>False drops Postfix's log, as on a machine without a syslog daemon: its logger costs the one who is measured.</summary>
     public bool Log { get; init; } = true;
 
     /// <summary>Further main.cf parameters; they win over those set here.</summary>
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>();
 }
+
+/// <summary>A content filter after the queue, as Postfix's FILTER_README has it.</summary>
+/// <param name="Command">Run by pipe(8) as "nobody" for each mail, which it gets on its standard input; <c>${sender}</c> and <c>${recipient}</c> may stand in it.</param>
+/// <param name="ReturnPort">On 127.0.0.1; takes by SMTP what the command made of the mail.</param>
+/// <param name="Processes">At once.</param>
+public sealed record PostfixFilter(string Command, int ReturnPort, int Processes);
 
 /// <summary>
 /// A Postfix of our own on a free loopback port: own configuration, queue and data folder, apart from any other Postfix of the machine.
@@ -171,12 +180,17 @@ public sealed class PrivatePostfix : IAsyncDisposable
         foreach (var (key, value) in options.Parameters)
             main[key] = value;
         File.WriteAllLines($"{directory}/conf/main.cf", main.Select(p => $"{p.Key} = {p.Value}"));
-        File.WriteAllText($"{directory}/conf/master.cf", Services(port));
+        File.WriteAllText($"{directory}/conf/master.cf", (options.Filter is { } filter ? Filtered(port, filter) : Entry(port)) + Services);
     }
 
+    private static string Entry(int port, string more = "") => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port} inet n - n - - smtpd{more}\n");
+
+    private static string Filtered(int port, PostfixFilter filter) =>
+        Entry(port, " -o content_filter=filter:dummy") + Entry(filter.ReturnPort, " -o content_filter=")
+        + string.Create(CultureInfo.InvariantCulture, $"filter unix - n n - {filter.Processes} pipe flags=q user=nobody null_sender= argv={filter.Command}\n");
+
     /// <summary>As Debian's, without chroot and without what needs the outside.</summary>
-    private static string Services(int port) => string.Create(CultureInfo.InvariantCulture, $"""
-        127.0.0.1:{port} inet n - n - - smtpd
+    private const string Services = """
         pickup unix n - n 60 1 pickup
         cleanup unix n - n - 0 cleanup
         qmgr unix n - n 300 1 qmgr
@@ -198,5 +212,6 @@ public sealed class PrivatePostfix : IAsyncDisposable
         scache unix - - n - 1 scache
         postlog unix-dgram n - n - 1 postlogd
 
-        """);
+        """;
+
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using GatewaySecure.HsmAdapter;
 using GatewaySecure.TestKit;
 
 namespace GatewaySecure.Bench.Relay;
@@ -12,21 +13,25 @@ internal sealed class BenchGateway : IAsyncDisposable
     /// <summary>Mail to here is signed and encrypted.</summary>
     public const string SealedRecipient = "reader@partner.example";
 
-    private const string Sender = "sender@inside.example";
+    public const string Sender = "sender@inside.example";
 
     private readonly ChildServer _server;
-    private readonly BenchKeys _keys;
-
     private BenchGateway(ChildServer server, BenchKeys keys)
     {
         _server = server;
-        _keys = keys;
+        Keys = keys;
     }
 
     public int Port => _server.Port;
 
+    public BenchKeys Keys { get; }
+
+    public ProcessMemory ReadMemory() => _server.ReadMemory();
+
+    public void ResetPeakMemory() => _server.ResetPeakMemory();
+
     /// <exception cref="InvalidOperationException">It is not built, or did not start; the message ends with its log.</exception>
-    public static async Task<BenchGateway> StartAsync(WorkDirectory work, int nextHop)
+    public static async Task<BenchGateway> StartAsync(WorkDirectory work, int nextHop, Signing signing = Signing.P256, string more = "")
     {
         var program = Path.Combine(Tree.Root, "artifacts", "bin", "Gateway", "release", "gateway");
         if (!File.Exists(program))
@@ -34,7 +39,8 @@ internal sealed class BenchGateway : IAsyncDisposable
         var port = Loopback.FreePort();
         var keys = new BenchKeys(Sender, SealedRecipient);
         WriteKeys(work, keys);
-        await File.WriteAllTextAsync(work["gateway.yaml"], Configuration(work, port, nextHop));
+        var certificate = signing == Signing.Rsa2048 ? WriteRsaSigner(work, keys) : null;
+        await File.WriteAllTextAsync(work["gateway.yaml"], Configuration(work, port, nextHop, certificate) + more);
         var server = new ChildServer(program, ["run", "--config", work["gateway.yaml"], "--state", work["state"]], port);
         var gateway = new BenchGateway(server, keys);
         try
@@ -52,7 +58,7 @@ internal sealed class BenchGateway : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _server.DisposeAsync();
-        _keys.Dispose();
+        Keys.Dispose();
     }
 
     private static void WriteKeys(WorkDirectory work, BenchKeys keys)
@@ -63,8 +69,18 @@ internal sealed class BenchGateway : IAsyncDisposable
         File.WriteAllText(Path.Combine(work["anchors"], "root.pem"), keys.Root.ExportCertificatePem());
     }
 
-    /// <summary>Signed with the gateway's own P-256 key, encrypted to an RSA-2048 certificate with AES-256-CBC.</summary>
-    private static string Configuration(WorkDirectory work, int port, int nextHop) => string.Create(CultureInfo.InvariantCulture, $"""
+    /// <summary>A fresh gateway makes a P-256 key by itself; an RSA-2048 key is put into its vault before.</summary>
+    /// <returns>The file of its certificate.</returns>
+    private static string WriteRsaSigner(WorkDirectory work, BenchKeys keys)
+    {
+        using var vault = SoftwareVault.OpenOrCreate(work["state"]);
+        using var key = vault.OrganisationRsaKey("organisation", 2048);
+        File.WriteAllText(work["signer.pem"], keys.CertifySigner(Sender, key).ExportCertificatePem());
+        return work["signer.pem"];
+    }
+
+    /// <summary>Signed with the gateway's own key, encrypted to an RSA-2048 certificate with AES-256-CBC.</summary>
+    private static string Configuration(WorkDirectory work, int port, int nextHop, string? signer) => string.Create(CultureInfo.InvariantCulture, $"""
         hostname: gateway.inside.example
         organisation-domains: [inside.example]
         listeners:
@@ -79,10 +95,14 @@ internal sealed class BenchGateway : IAsyncDisposable
         certificates:
           recipients: {work["recipients"]}
           trust: {work["anchors"]}
+        signing:
+          sign: true
+          {(signer is null ? "" : $"certificate: {signer}")}
         rules:
           - name: partner
             recipient: partner.example
             method: ca
         default: normal
+
         """);
 }

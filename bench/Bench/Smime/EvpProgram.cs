@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using GatewaySecure.TestKit;
 
 namespace GatewaySecure.Bench.Smime;
@@ -18,15 +19,15 @@ internal sealed class EvpProgram
     }
 
     /// <exception cref="InvalidOperationException">There is no compiler, or no libcrypto to compile with; the message is the compiler's.</exception>
-    public static async Task<EvpProgram> BuildAsync(WorkDirectory work, BenchKeys keys)
+    public static async Task<EvpProgram> BuildAsync(WorkDirectory work, BenchKeys keys, AsymmetricAlgorithm signer)
     {
         if (!Tool.Exists("cc"))
             throw new InvalidOperationException("A C compiler is needed (Debian: gcc, libssl-dev).");
         var source = Path.Combine(Tree.Root, "bench", "smime-evp", "smime-evp.c");
         (await Tool.RunAsync("cc", ["-O2", "-o", work["smime-evp"], source, "-lcrypto"])).Checked();
-        await File.WriteAllTextAsync(work["signer.pem"], keys.SignerKey.ExportPkcs8PrivateKeyPem());
-        await File.WriteAllTextAsync(work["recipient.pem"], keys.RecipientPublicKeyPem);
-        return new EvpProgram(work["smime-evp"], work["signer.pem"], work["recipient.pem"]);
+        await File.WriteAllTextAsync(work["evp-signer.pem"], signer.ExportPkcs8PrivateKeyPem());
+        await File.WriteAllTextAsync(work["evp-recipient.pem"], keys.RecipientPublicKeyPem);
+        return new EvpProgram(work["smime-evp"], work["evp-signer.pem"], work["evp-recipient.pem"]);
     }
 
     /// <returns>Microseconds of processor time for one message.</returns>
