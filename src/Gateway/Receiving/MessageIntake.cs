@@ -80,7 +80,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             return Loop;
         var headers = HeaderFacts.Read(_header.Octets);
         // Whom the address alone lets in, and the tenant proves to be a stranger, is one.
-        var inside = intake.Gate.IsInside(peer) && !(_guard.IsForeignTenant && peer.AuthenticatedAs is null);
+        var isStranger = _guard.IsForeignTenant && peer.AuthenticatedAs is null;
+        var inside = intake.Gate.IsInside(peer) && !isStranger;
         var isReport = JournalReports.IsReport(_guard.IsExchange, headers);
         var kind = isReport ? MailKind.Journal : _kind?.Of(envelope.Sender is null) ?? MailKind.Ordinary;
         if (Refusal(inside, isReport) is { } no)
@@ -107,7 +108,7 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
                 peer.RemoteEndPoint.Address.ToString(),
                 peer.HeloName,
                 peer.AuthenticatedAs,
-                intake.Gate.EvidenceFor(peer, envelope.Sender),
+                isStranger ? SenderEvidence.None : intake.Gate.EvidenceFor(peer, envelope.Sender),
                 inside,
                 peer.CertifiedAs),
             HoldsEightBit = _holdsEightBit,
