@@ -169,10 +169,10 @@ public sealed class ExchangeIntakeTests : IDisposable
         const string meeting = "From: alice@example.org\r\nContent-Type: text/calendar; method=REPLY\r\n\r\nBEGIN:VCALENDAR\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\n"
             + "UID:1\r\nORGANIZER:mailto:carol@partner.example\r\nATTENDEE:mailto:alice@example.org\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
         Assert.Equal(250, (await ReceiveAsync(Inside, meeting, "alice@example.org", "carol@partner.example")).Code);
+        // What was kept to be looked at is let go of.
+        Assert.Equal(_queued[0].Content.Length, _bench.Spool.InMemory);
         var mail = Assert.Single(_bench.Reopen().Recover().Items).Mail;
         Assert.Equal((MailKind.Calendar, "meetings"), (mail.Kind, mail.Decisions[0].Rule));
-        var used = _bench.Spool.InMemory - _queued[0].Content.Length;
-        Assert.Equal(0, used);
 
         Assert.Equal(250, (await ReceiveAsync(Inside, meeting + new string('x', 200_000) + "\r\n", "alice@example.org", "carol@partner.example")).Code);
         Assert.Equal((MailKind.Ordinary, PolicyEngine.DefaultRule), (_queued[0].Mail.Kind, _queued[0].Mail.Decisions[0].Rule));
