@@ -32,9 +32,6 @@ internal sealed record GatewaySetup
     /// <summary>Further next hops on 127.0.0.1: the domain whose mail goes there, the port, and the value of <c>tls</c> (further lines may follow it).</summary>
     public IReadOnlyList<(string Domain, int Port, string Tls)> FurtherHops { get; init; } = [];
 
-    /// <summary>Of the gateway's process, beside this one's own.</summary>
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
-
     /// <summary>Whose bare line ends the relay port normalises.</summary>
     public string NormaliseFrom { get; init; } = "";
 
