@@ -11,6 +11,8 @@ internal sealed class MarkingNextHop(INextHop inner, ProcessedMark mark, TimePro
 {
     public string Name => inner.Name;
 
+    public int Connections => inner.Connections;
+
     public ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(
         Envelope envelope, SendableMessage message, CancellationToken cancellationToken) =>
         inner.DeliverAsync(envelope, message.Below(mark.Write(envelope.Recipients.Select(r => r.Address), time.GetUtcNow())), cancellationToken);
