@@ -38,13 +38,16 @@ internal sealed record GatewaySetup
     /// <summary>Who may relay without authentication.</summary>
     public string RelayNetwork { get; init; } = "127.0.0.1/32";
 
-    public string MaxMessageSize { get; init; } = "200 MB";
+    public string MaxMessageSize { get; init; } = "220 MB";
 
     /// <summary>A user of every Linux machine that owns nothing.</summary>
     public const int Nobody = 65534;
 
     /// <summary>The gateway runs as this user of the machine; null: as ours.</summary>
     public int? RunAs { get; init; }
+
+    /// <summary>Below this much room on the spool's disk nothing is accepted.</summary>
+    public string MinimumFreeSpace { get; init; } = "256MiB";
 
     /// <summary>Further lines at the top level.</summary>
     public string More { get; init; } = "";
@@ -86,6 +89,7 @@ internal sealed record GatewaySetup
             queue:
               retry: [1s, 2s, 5s]
               retry-held-after: 2s
+              minimum-free-space: {MinimumFreeSpace}
             rules:
               - name: partners get S/MIME
                 recipient: [partner.example, sink.partner.example]
