@@ -40,14 +40,20 @@ internal sealed record GatewaySetup
 
     public string MaxMessageSize { get; init; } = "220 MB";
 
+    /// <summary>Below it, mail is answered with 452.</summary>
+    public string MinimumFreeSpace { get; init; } = "16 MB";
+
     /// <summary>A user of every Linux machine that owns nothing.</summary>
     public const int Nobody = 65534;
 
     /// <summary>The gateway runs as this user of the machine; null: as ours.</summary>
     public int? RunAs { get; init; }
 
-    /// <summary>Below this much room on the spool's disk nothing is accepted.</summary>
-    public string MinimumFreeSpace { get; init; } = "256MiB";
+    /// <summary>Of the relay listener.</summary>
+    public string RelayTls { get; init; } = "starttls";
+
+    /// <summary>Further keys of the relay listener with their values, one for each line.</summary>
+    public IReadOnlyList<string> RelayListener { get; init; } = [];
 
     /// <summary>Further lines at the top level.</summary>
     public string More { get; init; } = "";
@@ -60,9 +66,9 @@ internal sealed record GatewaySetup
             organisation-domains: [example.org]
             listeners:
               - address: 127.0.0.1:{relayPort}
-                tls: starttls
+                tls: {RelayTls}
                 authentication: false
-                max-message-size: {MaxMessageSize}
+                max-message-size: {MaxMessageSize}{string.Concat(RelayListener.Select(l => "\n    " + l))}
                 normalise-bare-line-ends-from: [{NormaliseFrom}]
               - address: 127.0.0.1:{submissionPort}
                 tls: starttls

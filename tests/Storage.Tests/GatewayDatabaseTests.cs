@@ -53,6 +53,31 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_full_disk_is_said_as_one_and_overcome()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "Mounting a small disk needs root on Linux.");
+        using var folder = new TempDirectory();
+        var mounted = await Tool.RunAsync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder.Path]);
+        Assert.SkipUnless(mounted.ExitCode == 0, "This container may not mount a disk.");
+        try
+        {
+            await using var database = await GatewayDatabase.OpenAsync(folder["state.db"], Cancel);
+            await database.Audit.AppendAsync(new AuditEntry(Event("before")), Cancel);
+            var filler = folder["filler"];
+            await Assert.ThrowsAsync<IOException>(() => System.IO.File.WriteAllBytesAsync(filler, new byte[1 << 20], Cancel));
+            await Assert.ThrowsAsync<IOException>(() => database.Audit.AppendAsync(new AuditEntry(Event(new string('x', 10_000))), Cancel).AsTask());
+            System.IO.File.Delete(filler);
+            await database.Audit.AppendAsync(new AuditEntry(Event("after")), Cancel);
+            Assert.Equal(["before", "after"], (await database.Audit.ReadAsync(1, 10, Cancel)).Select(e => e.Action));
+            Assert.Null(await database.Audit.VerifyAsync(cancellationToken: Cancel));
+        }
+        finally
+        {
+            await Tool.RunAsync("umount", [folder.Path]);
+        }
+    }
+
+    [Fact]
     public async Task An_address_is_found_in_any_spelling_while_it_is_held()
     {
         await SaveAsync(User("bob", "Bob@bücher.example"));

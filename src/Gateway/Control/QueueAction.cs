@@ -158,10 +158,11 @@ internal sealed class DeleteAction(QueueParts parts, Operator by) : QueueAction(
 }
 
 /// <summary>Gives mail up: the sender gets a report, as far as he wants one.</summary>
-internal sealed class BounceAction(QueueParts parts, Operator by) : QueueAction(parts, by)
+internal sealed class BounceAction : QueueAction
 {
-    private readonly IReporter _reporter = parts.Reporter
-        ?? throw new QueueCommandException("A report names the gateway. No gateway runs here, so name its configuration with --config.");
+    /// <exception cref="QueueCommandException">There is no configuration.</exception>
+    public BounceAction(QueueParts parts, Operator by)
+        : base(parts, by) => parts.NeedRules();
 
     public override string Past => "returned";
 
@@ -173,7 +174,7 @@ internal sealed class BounceAction(QueueParts parts, Operator by) : QueueAction(
     {
         // The report is committed before the original may forget the recipients it is about.
         const string reason = "returned by the administrator of this gateway";
-        await _reporter.ReportAsync(item, [.. indexes.Select(i => new RecipientReport(i, ReportKind.Failed, reason))], CancellationToken.None);
+        await Parts.Reporter!.ReportAsync(item, [.. indexes.Select(i => new RecipientReport(i, ReportKind.Failed, reason))], CancellationToken.None);
         await RecordAsync(item, indexes, s => s with { State = RecipientState.Failed, NextAttempt = null, Reason = $"returned by {By.Description}" });
     }
 }

@@ -12,7 +12,7 @@ internal sealed record QueueParts
 
     public required IAuditChain Audit { get; init; }
 
-    /// <summary>Null without a configuration.</summary>
+    /// <summary>Null without a configuration, and where nothing may be changed.</summary>
     public required IReporter? Reporter { get; init; }
 
     /// <summary>Null without a configuration.</summary>
@@ -26,7 +26,7 @@ internal sealed record QueueParts
     public required TimeProvider Time { get; init; }
 
     /// <exception cref="QueueCommandException">There is no configuration.</exception>
-    public QueueRules NeedRules() => Rules ?? throw new QueueCommandException("This needs the rules. No gateway runs here, so name its configuration with --config.");
+    public QueueRules NeedRules() => Rules ?? throw new QueueCommandException("This needs a configuration. No gateway runs here, so name its file with --config.");
 
     /// <summary>Durable when it returns: the intent is recorded before anything is done.</summary>
     /// <exception cref="IOException">It can't be written; nothing may be done.</exception>

@@ -102,8 +102,10 @@ internal sealed class GatewayServer : IAsyncDisposable
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested)
         {
-            _log.SessionsCut(_drain);
+            // Told below; the server returns or throws, as it was waiting for sessions or for something else of its own.
         }
+        if (limit.IsCancellationRequested)
+            _log.SessionsCut(_drain);
     }
 
     private async Task OpenAsync(
@@ -139,7 +141,7 @@ internal sealed class GatewayServer : IAsyncDisposable
             Reporter = reporter,
             Rules = new QueueRules(receiving),
             Requests = new LoweringRequests(state.Requests, time),
-            NextHopOf = address => resolver.Resolve(address).Name,
+            NextHopOf = address => configuration.NextHopOf(address),
             Time = time,
         });
         var listeners = configuration.Listeners(receiving, state, spool, queue.Add, time, logs);
