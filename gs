@@ -77,11 +77,32 @@ need_packages() {
     rm -f "$log"
 }
 
+# Exim for the tests, beside the build and never installed: its package and Postfix's exclude each other.
+need_exim() {
+    need_packages adduser libgnutls-dane0 libidn12 libidn2-0 libnsl2 libpcre2-8-0 libdb5.3
+    local sudo=()
+    [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+    # Its program wants the account that its package would have made.
+    id -u Debian-exim >/dev/null 2>&1 ||
+        "${sudo[@]}" adduser --system --group --quiet --no-create-home --home /nonexistent --force-badname Debian-exim
+    [ -x /usr/sbin/exim4 ] || [ -x artifacts/exim4/usr/sbin/exim4 ] && return
+    local folder
+    folder=$(mktemp -d)
+    if ! (cd "$folder" && apt-get download exim4-daemon-light) >"$folder/log" 2>&1 ||
+        ! dpkg-deb -x "$folder"/exim4-daemon-light_*.deb artifacts/exim4; then
+        cat "$folder/log" >&2
+        say "Could not fetch exim4-daemon-light."
+        exit 1
+    fi
+    rm -rf "$folder"
+}
+
 run_tests() {
     local filter=${1:-} passed=0 failed=0 skipped=0 broken=0
     need_packages knot unbound clamav-daemon clamav-milter opendkim opendkim-tools python3-authres python3-dkim python3-dnspython python3-milter \
         python3-nacl python3-spf postfix swaks haproxy nginx-light libnginx-mod-mail libnet-ssleay-perl opensc opensc-pkcs11 pcscd libpcsclite1 vsmartcard-vpcd gnupg gnupg-agent scdaemon \
         softhsm2 strace openssl python3 python3-cryptography iproute2 procps
+    need_exim
     build GatewaySecure.sln
     local output
     output=$(mktemp)

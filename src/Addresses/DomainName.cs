@@ -38,6 +38,8 @@ public sealed class DomainName : IEquatable<DomainName>
             return false;
         if (text[0] == '[')
             return TryParseLiteral(text, out domain);
+        if (text.Any(IsNeverInLabel))
+            return false;
 
         string ascii;
         try
@@ -73,6 +75,13 @@ public sealed class DomainName : IEquatable<DomainName>
     public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(Ascii);
 
     public override string ToString() => Ascii;
+
+    /// <summary>
+    /// RFC 5892 §2.6, §2.8: no separator, no control character and nothing that only formats stands in a label, but for the two joiners
+    /// (appendix A). Said here, since the mapping without ICU takes them all.
+    /// </summary>
+    private static bool IsNeverInLabel(char c) =>
+        char.IsControl(c) || char.IsSeparator(c) || (char.GetUnicodeCategory(c) == UnicodeCategory.Format && c is not ('\u200c' or '\u200d'));
 
     private static bool TryParseLiteral(string text, [NotNullWhen(true)] out DomainName? domain)
     {

@@ -120,7 +120,8 @@ public sealed class MailAddress : IEquatable<MailAddress>
         {
             if (quoted[i] == '\\')
                 i++;
-            if (char.IsControl(quoted[i]))
+            // Unicode's own line ends too: an address stands in replies, reports and logs.
+            if (char.IsControl(quoted[i]) || quoted[i] is '\u2028' or '\u2029')
                 return false;
             result.Append(quoted[i]);
         }

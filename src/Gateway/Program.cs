@@ -9,12 +9,14 @@ var root = new RootCommand("""
       gateway run --config gateway.yaml --state /var/lib/gatewaysecure
       gateway policy check gateway.yaml
       gateway policy explain --config gateway.yaml --from alice@example.org --to bob@partner.example
+      gateway route show partner.example --config gateway.yaml --state /var/lib/gatewaysecure
       gateway queue list --state /var/lib/gatewaysecure
     """)
 {
     RunCommand.Create(),
     PolicyCommands.Create((configuration, state) => new ProtectionPreview(configuration, state, TimeProvider.System)),
     QueueCommands.Create(),
+    RouteCommands.Create(),
     UserCommands.Create(),
     SmimeCommands.Create(),
     AuditCommands.Create(),

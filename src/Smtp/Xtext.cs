@@ -28,7 +28,7 @@ internal static class Xtext
                     return false;
                 i += 2;
             }
-            else if (c is <= ' ' or '=' or '\x7f' || (c > '~' && (!allowUtf8 || char.IsControl(c))))
+            else if (c is <= ' ' or '=' or '\x7f' || (c > '~' && !(allowUtf8 && Printable.IsHarmless(c))))
             {
                 return false;
             }

@@ -23,5 +23,9 @@ public sealed class DomainNameTests
     [InlineData("example..org")]
     [InlineData("[IPv6:192.0.2.1]")]
     [InlineData("[not.an.address]")]
+    [InlineData("a\u2028b.example")]
+    [InlineData("a\u0085b.example")]
+    [InlineData("a\u00a0b.example")]
+    [InlineData("a\u202eb.example")]
     public void What_is_no_domain_is_refused(string text) => Assert.False(DomainName.TryParse(text, out _));
 }

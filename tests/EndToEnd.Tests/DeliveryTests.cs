@@ -112,7 +112,7 @@ public sealed class DeliveryTests(GatewayFixture fixture)
     [Fact]
     public async Task Mail_that_goes_round_in_circles_is_refused()
     {
-        // The gateway is its own next hop: whatever leaves comes back, one Received field longer each time.
+        // The gateway is its own next hop: whatever leaves comes back, until the gateway has seen it too often.
         var port = Loopback.FreePort();
         await using var looping = new GatewayProcess(new GatewaySetup { NextHopPort = port, RelayPort = port });
         await looping.StartAsync();
@@ -127,6 +127,6 @@ public sealed class DeliveryTests(GatewayFixture fixture)
         while ((await looping.QueueAsync()).GetArrayLength() > 0 && DateTime.UtcNow < until)
             await Task.Delay(300, Cancel);
         Assert.Equal(0, (await looping.QueueAsync()).GetArrayLength());
-        Assert.InRange(looping.Child.Log.Count(l => l.Contains(" accepted from ", StringComparison.Ordinal)), 50, 120);
+        Assert.InRange(looping.Child.Log.Count(l => l.Contains(" accepted from ", StringComparison.Ordinal)), 4, 10);
     }
 }

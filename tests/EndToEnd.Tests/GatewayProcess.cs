@@ -22,8 +22,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
         File.WriteAllText(ConfigurationFile, setup.Yaml(RelayPort, SubmissionPort));
         string[] run = [Programs.Gateway, "run", "--config", ConfigurationFile, "--state", State];
         _child = setup.RunAs is { } user
-            ? new ChildServer("setpriv", [.. As(user), .. run], SubmissionPort)
-            : new ChildServer(run[0], run[1..], SubmissionPort);
+            ? new ChildServer("setpriv", [.. As(user), .. run], SubmissionPort, setup.Environment)
+            : new ChildServer(run[0], run[1..], SubmissionPort, setup.Environment);
         if (setup.RunAs is { } owner)
             GiveTo(owner);
     }

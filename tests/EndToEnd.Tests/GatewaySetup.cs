@@ -29,7 +29,7 @@ internal sealed record GatewaySetup
     /// <summary>Where mail to data.example goes; null: nowhere else.</summary>
     public int? DataSinkPort { get; init; }
 
-    /// <summary>Further next hops on 127.0.0.1: the domain whose mail goes there, the port, and the value of <c>tls</c>.</summary>
+    /// <summary>Further next hops on 127.0.0.1: the domain whose mail goes there, the port, and the value of <c>tls</c> (further lines may follow it).</summary>
     public IReadOnlyList<(string Domain, int Port, string Tls)> FurtherHops { get; init; } = [];
 
     /// <summary>Whose bare line ends the relay port normalises.</summary>
@@ -39,6 +39,12 @@ internal sealed record GatewaySetup
     public string RelayNetwork { get; init; } = "127.0.0.1/32";
 
     public string MaxMessageSize { get; init; } = "220 MB";
+
+    /// <summary>Mail to these domains goes to their own hosts, as the DNS has them; empty: to none.</summary>
+    public IReadOnlyList<string> MxDomains { get; init; } = [];
+
+    /// <summary>Added to the environment of the process.</summary>
+    public IReadOnlyDictionary<string, string>? Environment { get; init; }
 
     /// <summary>Below it, mail is answered with 452.</summary>
     public string MinimumFreeSpace { get; init; } = "16 MB";
@@ -88,6 +94,7 @@ internal sealed record GatewaySetup
                 tls: never
             {Hop("sink", SinkPort)}
             {Hop("data-sink", DataSinkPort)}
+            {(MxDomains.Count > 0 ? "  internet:\n    mx: true" : "")}
             {string.Concat(FurtherHops.Select(h => Hop(h.Domain.Replace('.', '-'), h.Port, h.Tls) + "\n"))}
             default-next-hop: default
             kdc:
@@ -108,7 +115,7 @@ internal sealed record GatewaySetup
             default: normal
 
             """);
-        if (SinkPort is not null || DataSinkPort is not null || FurtherHops.Count > 0)
+        if (SinkPort is not null || DataSinkPort is not null || FurtherHops.Count > 0 || MxDomains.Count > 0)
             text.Append("routes:\n");
         if (SinkPort is not null)
             text.Append("  - recipients: [sink.example, sink.partner.example]\n    next-hop: sink\n");
@@ -116,6 +123,8 @@ internal sealed record GatewaySetup
             text.Append("  - recipients: [data.example]\n    next-hop: data-sink\n");
         foreach (var (domain, _, _) in FurtherHops)
             text.Append(CultureInfo.InvariantCulture, $"  - recipients: [{domain}]\n    next-hop: {domain.Replace('.', '-')}\n");
+        if (MxDomains.Count > 0)
+            text.Append(CultureInfo.InvariantCulture, $"  - recipients: [{string.Join(", ", MxDomains.Select(d => $"'{d}'"))}]\n    next-hop: internet\n");
         text.Append(More);
         return text.ToString().ReplaceLineEndings("\n");
     }

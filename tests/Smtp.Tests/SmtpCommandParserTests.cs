@@ -103,6 +103,16 @@ public sealed class SmtpCommandParserTests
         Assert.Equal(code, error!.Code);
     }
 
+    [Theory]
+    [InlineData("\u2028")]
+    [InlineData("\u0085")]
+    [InlineData("\u202e")]
+    public void Internationalised_original_recipient_holds_no_line_end(string character)
+    {
+        Assert.NotNull(SmtpCommandParser.ParseRcpt("TO:<b@example.org> ORCPT=utf-8;jürgen@x.example", smtpUtf8: true, Own).Recipient);
+        Assert.Equal(501, SmtpCommandParser.ParseRcpt($"TO:<b@example.org> ORCPT=utf-8;a{character}b@x.example", smtpUtf8: true, Own).Error!.Code);
+    }
+
     [Fact]
     public void Rcpt_parameters_are_kept()
     {

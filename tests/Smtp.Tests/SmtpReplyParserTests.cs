@@ -15,6 +15,8 @@ public sealed class SmtpReplyParserTests
     [InlineData("550-5.7.1 one\r\n550 two\r\n", 550, "5.7.1", "one|two")]
     [InlineData("250-mx\r\n250-SIZE 5\r\n250 DSN\r\n", 250, null, "mx|SIZE 5|DSN")]
     [InlineData("550 a\0b\t\r\n", 550, null, "a?b?")]
+    // Unicode's own line and paragraph ends, and what turns the direction of writing.
+    [InlineData("550 a\u00e2\u0080\u00a8b\u00e2\u0080\u00a9c\u00c2\u0085d\u00e2\u0080\u00ae\u00c3\u00bc\r\n", 550, null, "a?b?c?d?\u00fc")]
     public void Reply_is_read(string input, int code, string? status, string lines)
     {
         var octets = Encoding.Latin1.GetBytes(input);

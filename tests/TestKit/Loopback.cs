@@ -14,6 +14,10 @@ public static class Loopback
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
+    /// <summary>An address 127.x.y.z that no other test is likely to have: for servers whose port is fixed, such as 25, which need root.</summary>
+    public static IPAddress OwnAddress() =>
+        new([127, (byte)Random.Shared.Next(16, 250), (byte)Random.Shared.Next(1, 250), (byte)Random.Shared.Next(2, 250)]);
+
     /// <summary>Waits until something accepts connections there.</summary>
     /// <exception cref="TimeoutException">Nothing did in time.</exception>
     public static async Task WaitForListenerAsync(int port, TimeSpan timeout, CancellationToken cancellationToken = default)

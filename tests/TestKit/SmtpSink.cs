@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 
 namespace GatewaySecure.TestKit;
 
@@ -18,6 +20,9 @@ public sealed record SmtpSinkOptions
     /// effect), an empty one to drop the connection without a word, or null for the usual.
     /// </summary>
     public Func<string, string?>? Answer { get; init; }
+
+    /// <summary>STARTTLS is offered and done with this; null: it is not.</summary>
+    public SslServerAuthenticationOptions? Tls { get; init; }
 }
 
 /// <summary>One message that a sink received.</summary>
@@ -25,7 +30,8 @@ public sealed record SmtpSinkOptions
 /// <param name="Recipients">The accepted ones, without brackets, in their order.</param>
 /// <param name="MailCommand">The whole MAIL line, with its parameters.</param>
 /// <param name="Content">Octet by octet, after dot-unstuffing.</param>
-public sealed record SinkMessage(string From, IReadOnlyList<string> Recipients, string MailCommand, byte[] Content);
+/// <param name="IsTls">It came under TLS.</param>
+public sealed record SinkMessage(string From, IReadOnlyList<string> Recipients, string MailCommand, byte[] Content, bool IsTls);
 
 /// <summary>
 /// A next hop that takes every message as fast as a socket gives it, on 127.0.0.1. It looks for the end of data by a vectorised
@@ -45,11 +51,12 @@ public sealed class SmtpSink : IAsyncDisposable
     /// <summary>Listens when this returns.</summary>
     /// <param name="options">Null: the usual.</param>
     /// <param name="port">0: a free one.</param>
-    public SmtpSink(SmtpSinkOptions? options = null, int port = 0)
+    /// <param name="address">Null: 127.0.0.1.</param>
+    public SmtpSink(SmtpSinkOptions? options = null, int port = 0, IPAddress? address = null)
     {
         Options = options ?? new SmtpSinkOptions();
         _listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
+        _listener.Bind(new IPEndPoint(address ?? IPAddress.Loopback, port));
         _listener.Listen(1024);
         Port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
         _accepting = AcceptAsync();
@@ -144,13 +151,13 @@ public sealed class SmtpSink : IAsyncDisposable
 
     private async Task ServeAsync(Socket socket)
     {
-        using (socket)
+        await using (var session = new SmtpSinkSession(new NetworkStream(socket, ownsSocket: true), this))
         {
             try
             {
-                await new SmtpSinkSession(socket, this).RunAsync(_closing.Token);
+                await session.RunAsync(_closing.Token);
             }
-            catch (Exception e) when (e is OperationCanceledException or SocketException)
+            catch (Exception e) when (e is OperationCanceledException or IOException or AuthenticationException)
             {
                 // The peer is gone, or the sink is closing.
             }

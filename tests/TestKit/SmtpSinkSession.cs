@@ -1,12 +1,14 @@
 using System.Globalization;
-using System.Net.Sockets;
+using System.Net.Security;
 using System.Text;
 
 namespace GatewaySecure.TestKit;
 
 /// <summary>One connection of an <see cref="SmtpSink"/>: answers every command, in the order that pipelining asks for.</summary>
-internal sealed class SmtpSinkSession(Socket socket, SmtpSink sink)
+internal sealed class SmtpSinkSession(Stream transport, SmtpSink sink) : IAsyncDisposable
 {
+    private Stream _stream = transport;
+    private bool _isTls;
     private readonly StringBuilder _replies = new();
     private readonly List<string> _recipients = [];
     private readonly MemoryStream? _kept = sink.Options.Keep ? new MemoryStream() : null;
@@ -18,6 +20,8 @@ internal sealed class SmtpSinkSession(Socket socket, SmtpSink sink)
     private static ReadOnlySpan<byte> LineEnd => "\r\n"u8;
 
     private static ReadOnlySpan<byte> DataEnd => "\r\n.\r\n"u8;
+
+    public ValueTask DisposeAsync() => _stream.DisposeAsync();
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -72,6 +76,9 @@ internal sealed class SmtpSinkSession(Socket socket, SmtpSink sink)
             case "NOOP":
                 Reply("250 2.0.0 Here");
                 return true;
+            case "STARTTLS" when sink.Options.Tls is not null && !_isTls:
+                await StartTlsAsync(cancellationToken);
+                return true;
             case "QUIT":
                 Reply("221 2.0.0 Bye");
                 return false;
@@ -81,9 +88,22 @@ internal sealed class SmtpSinkSession(Socket socket, SmtpSink sink)
         }
     }
 
+    private async Task StartTlsAsync(CancellationToken cancellationToken)
+    {
+        Reply("220 2.0.0 Go on");
+        await FlushAsync(cancellationToken);
+        var tls = new SslStream(_stream);
+        _stream = tls;
+        await tls.AuthenticateAsServerAsync(sink.Options.Tls!, cancellationToken);
+        _isTls = true;
+        Reset();
+    }
+
     private void ReplyToEhlo()
     {
         string[] lines = ["sink.test.invalid", .. sink.Options.Keywords];
+        if (sink.Options.Tls is not null && !_isTls)
+            lines = [.. lines, "STARTTLS"];
         for (var i = 0; i < lines.Length; i++)
             Reply((i < lines.Length - 1 ? "250-" : "250 ") + lines[i]);
     }
@@ -143,7 +163,7 @@ internal sealed class SmtpSinkSession(Socket socket, SmtpSink sink)
     {
         var answer = sink.Options.Answer?.Invoke(".") ?? "250 2.0.0 Taken";
         if (answer.StartsWith('2'))
-            sink.Take(_kept is null ? null : new SinkMessage(AddressIn(_mail!), [.. _recipients], _mail!, KeptContent(isStuffed)));
+            sink.Take(_kept is null ? null : new SinkMessage(AddressIn(_mail!), [.. _recipients], _mail!, KeptContent(isStuffed), _isTls));
         Reset();
         Reply(answer);
         return answer.Length > 0;
@@ -199,7 +219,7 @@ internal sealed class SmtpSinkSession(Socket socket, SmtpSink sink)
             _end -= _start;
             _start = 0;
         }
-        var received = await socket.ReceiveAsync(_buffer.AsMemory(_end), cancellationToken);
+        var received = await _stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken);
         _end += received;
         return received > 0;
     }
@@ -214,10 +234,10 @@ internal sealed class SmtpSinkSession(Socket socket, SmtpSink sink)
     {
         if (_replies.Length == 0)
             return;
-        var octets = Encoding.ASCII.GetBytes(_replies.ToString());
+        var octets = Encoding.Latin1.GetBytes(_replies.ToString());
         _replies.Clear();
-        for (var sent = 0; sent < octets.Length;)
-            sent += await socket.SendAsync(octets.AsMemory(sent), cancellationToken);
+        await _stream.WriteAsync(octets, cancellationToken);
+        await _stream.FlushAsync(cancellationToken);
     }
 
     private static string AddressIn(string line)

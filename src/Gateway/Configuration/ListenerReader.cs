@@ -67,6 +67,8 @@ internal static class ListenerReader
             foreach (var key in NeedTls.Where(section.Has))
                 section.Problem(key, "needs TLS, which 'tls: none' switches off");
         }
+        foreach (var proxy in listener.ProxyProtocolFrom.Concat(listener.XclientFrom).Where(p => listener.RelayNetworks.Any(n => n.Contains(p.BaseAddress))))
+            section.Warning("address", $"the proxy '{proxy}' is of a relay network: what it brings without naming a client may go anywhere");
         if (listener.XclientLogin && listener.XclientFrom.IsEmpty)
             section.Problem("xclient-login", "has no effect without xclient-from");
         return listener;

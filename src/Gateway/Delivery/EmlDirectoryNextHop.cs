@@ -16,6 +16,8 @@ internal sealed class EmlDirectoryNextHop(string name, string directory, TimePro
 {
     public string Name => name;
 
+    public int Connections => 4;
+
     public bool IsLast => true;
 
     public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(

@@ -17,8 +17,11 @@ internal interface INextHop : INextHops
 {
     INextHop INextHops.For(DomainName domain) => this;
 
-    /// <summary>For logs and reports.</summary>
+    /// <summary>For logs and reports; another for each destination, since each has a lane of its own in the queue.</summary>
     string Name { get; }
+
+    /// <summary>Deliveries to it that may be under way at once, at the most.</summary>
+    int Connections { get; }
 
     /// <summary>What it took is where the recipient finds it: success is reported as "delivered" (RFC 3464 §2.3.3), not as "relayed".</summary>
     bool IsLast => false;
@@ -31,9 +34,6 @@ internal interface INextHop : INextHops
 /// <summary>The next hop as a whole failed, so every recipient is tried again later.</summary>
 internal sealed class DeliveryException(string message, Exception? inner = null) : IOException(message, inner)
 {
-    /// <summary>Nothing was tried, because the host failed a moment ago: try again after this time. Null: it was tried.</summary>
-    public TimeSpan? RestsFor { get; init; }
-
     /// <summary>Content was on its way when it failed: another host might get it a second time.</summary>
     public bool MayHaveBeenTaken { get; init; }
 }

@@ -84,6 +84,8 @@ internal sealed class MxDestination(string name, DomainName domain, MailRouter r
 
     public string Name => $"{name} ({domain})";
 
+    public int Connections => options.Connections;
+
     public void Touch() => Volatile.Write(ref _lastUsed, time.GetTimestamp());
 
     public bool IsUnusedFor(TimeSpan span) => Volatile.Read(ref _active) == 0 && time.GetElapsedTime(Volatile.Read(ref _lastUsed)) >= span;
@@ -144,10 +146,7 @@ internal sealed class MxDestination(string name, DomainName domain, MailRouter r
                 failures.Add(e);
             }
         }
-        throw new DeliveryException(string.Join("; ", failures.Select(f => f.Message)), failures[^1])
-        {
-            RestsFor = failures.TrueForAll(f => f.RestsFor is not null) ? failures.Min(f => f.RestsFor) : null,
-        };
+        throw new DeliveryException(string.Join("; ", failures.Select(f => f.Message)), failures[^1]);
     }
 
     /// <summary>Sessions made under other demands are not used again.</summary>

@@ -17,12 +17,6 @@ internal sealed class SmtpDeliveryAgent(string name, ISessionSource sessions, in
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(20);
 
     private readonly ConcurrentStack<(SmtpClientSession Session, long IdleSince)> _idle = new();
-    /// <summary>After a failure the host is left alone for this long, so that its mail does not take up every worker in turn.</summary>
-    private static readonly TimeSpan RestAfterFailure = TimeSpan.FromSeconds(20);
-
-    private readonly SemaphoreSlim _places = new(connections);
-    private long _failedAt;
-    private volatile string? _failure;
 
     public SmtpDeliveryAgent(SmartHost host, TimeProvider time)
         : this(host.Name, new SmartHostSessions(host, time), host.Connections, time)
@@ -31,15 +25,14 @@ internal sealed class SmtpDeliveryAgent(string name, ISessionSource sessions, in
 
     public string Name => name;
 
+    public int Connections => connections;
+
     public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(
         Envelope envelope, SendableMessage sendable, CancellationToken cancellationToken)
     {
         var content = new Content(sendable);
-        ThrowIfResting();
-        await _places.WaitAsync(cancellationToken);
         try
         {
-            ThrowIfResting();
             while (await TakeIdleAsync() is { } used)
             {
                 try
@@ -52,23 +45,11 @@ internal sealed class SmtpDeliveryAgent(string name, ISessionSource sessions, in
                 }
             }
             var fresh = await sessions.OpenAsync(cancellationToken);
-            _failure = null;
             return await SendAsync(fresh, envelope, content, cancellationToken);
         }
         catch (Exception e) when (e is SmtpClientException or SocketException or TimeoutException)
         {
-            var problem = $"{sessions.Description}: {e.Message}";
-            // Only where the host could not be had at all; a session that broke says nothing about the next.
-            if (!content.WasStarted)
-            {
-                Volatile.Write(ref _failedAt, time.GetTimestamp());
-                _failure = problem;
-            }
-            throw new DeliveryException(problem, e) { MayHaveBeenTaken = content.WasStarted };
-        }
-        finally
-        {
-            _places.Release();
+            throw new DeliveryException($"{sessions.Description}: {e.Message}", e) { MayHaveBeenTaken = content.WasStarted };
         }
     }
 
@@ -91,16 +72,6 @@ internal sealed class SmtpDeliveryAgent(string name, ISessionSource sessions, in
     {
         while (_idle.TryPop(out var idle))
             await idle.Session.QuitAsync(CancellationToken.None);
-        _places.Dispose();
-    }
-
-    private void ThrowIfResting()
-    {
-        if (_failure is not { } failure)
-            return;
-        var left = RestAfterFailure - time.GetElapsedTime(Volatile.Read(ref _failedAt));
-        if (left > TimeSpan.Zero)
-            throw new DeliveryException(failure) { RestsFor = left };
     }
 
     private async ValueTask<ImmutableArray<RecipientResult>> SendAsync(

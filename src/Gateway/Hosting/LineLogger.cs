@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
+using GatewaySecure.Smtp;
 using Microsoft.Extensions.Logging;
 
 namespace GatewaySecure.Gateway.Hosting;
@@ -95,9 +96,7 @@ internal sealed class LineLoggerProvider : ILoggerProvider
                 text.Append(" | ").Append(logLevel == LogLevel.Critical ? exception : $"{exception.GetType().Name}: {exception.Message}");
             for (var i = 0; i < text.Length; i++)
             {
-                // Also what reverses or breaks a line on a terminal, which an internationalised address may hold.
-                if (char.GetUnicodeCategory(text[i]) is UnicodeCategory.Control or UnicodeCategory.Format
-                    or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
+                if (!Printable.IsHarmless(text[i]))
                     text[i] = text[i] is '\n' or '\r' ? ' ' : '?';
             }
             owner.Add(text.ToString());

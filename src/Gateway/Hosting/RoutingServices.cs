@@ -15,6 +15,7 @@ internal sealed class RoutingServices : IAsyncDisposable
 {
     private static readonly TimeSpan JobInterval = TimeSpan.FromHours(1);
     private static readonly TimeSpan SaveInterval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan FirstRun = TimeSpan.FromSeconds(10);
 
     private readonly GatewayConfiguration _configuration;
     private readonly TimeProvider _time;
@@ -48,12 +49,12 @@ internal sealed class RoutingServices : IAsyncDisposable
 
     public void Start(ITlsReportOutbox outbox)
     {
-        Run("MTA-STS refresh", JobInterval, TimeSpan.FromMinutes(1), _policies.RefreshAsync);
+        Run("MTA-STS refresh", JobInterval, FirstRun, _policies.RefreshAsync);
         if (_counts is null)
             return;
         var reporter = new TlsReporter(_configuration.OrganisationDomains[0], _configuration.TlsReports!.From);
         var sender = new TlsReportSender(_counts, Resolver, outbox, reporter, _time, _log);
-        Run("TLS reports", JobInterval, SaveInterval, sender.RunAsync);
+        Run("TLS reports", JobInterval, FirstRun, sender.RunAsync);
         Run("TLS report counts", SaveInterval, SaveInterval, _ =>
         {
             _counts.Save();

@@ -41,9 +41,12 @@ internal sealed class StateDirectory
 
     public string TlsCertificate => Path.Combine(Root, "certificates", "tls-trial.pem");
 
+    /// <summary>Its paths only: nothing is made.</summary>
+    public static StateDirectory At(string path) => new(Path.GetFullPath(path));
+
     public static StateDirectory Open(string path)
     {
-        var state = new StateDirectory(Path.GetFullPath(path));
+        var state = At(path);
         foreach (var folder in new[] { state.Root, state.Spool, state.Recipients, state.Anchors, state.RevocationLists })
         {
             if (OperatingSystem.IsWindows())

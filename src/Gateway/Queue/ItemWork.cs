@@ -12,21 +12,77 @@ using Microsoft.Extensions.Logging;
 namespace GatewaySecure.Gateway.Queue;
 
 /// <summary>
-/// One try of one mail: its due recipients in groups that get the same copy, each group protected as its rule wants and handed to
-/// its next hop, and the outcome written down. What a rule demands and can't be had is held or refused, never sent in clear.
+/// One try of one mail on one lane: its due recipients in groups that get the same copy, each group protected as its rule wants and handed
+/// to its next hop, and the outcome of each written down. What a rule demands and can't be had is held or refused, never sent in clear.
 /// </summary>
 internal sealed class ItemWork(
     IItemProtector protector, NextHopResolver nextHops, IReporter reporter, QueueOptions options, TimeProvider time, ILogger<ItemWork> log)
 {
+    /// <summary>Of what needs no destination: a rule that refuses or holds.</summary>
+    private static readonly LaneKey NoDestination = new("(none)", int.MaxValue);
+
+    /// <summary>Where its due recipients go. One that was finished but could not be removed is due too: it only has to go.</summary>
+    public IEnumerable<LaneKey> DueLanes(SpooledMail item) =>
+        item.Status.All(s => s.IsFinal) ? [NoDestination] : Groups(item, time.GetUtcNow()).Select(g => g.Lane).Distinct();
+
+    /// <summary>Tries what is due on that lane.</summary>
+    /// <returns>What was learnt about the destination.</returns>
     /// <exception cref="IOException">The spool could not be written. What was delivered stays known.</exception>
-    public async ValueTask TryAsync(SpooledMail item, CancellationToken cancellationToken)
+    public async ValueTask<Attempt> TryAsync(SpooledMail item, LaneKey lane, CancellationToken cancellationToken)
     {
+        var learnt = new Attempt(WasTried: false, null);
+        if (item.Status.All(s => s.IsFinal))
+            await SettleAsync(item, _ => { }, cancellationToken);
+        foreach (var group in Groups(item, time.GetUtcNow()).Where(g => g.Lane == lane))
+        {
+            var attempt = await TryGroupAsync(group, cancellationToken);
+            if (attempt.WasTried)
+                learnt = attempt;
+            // What could not be had a moment ago is not asked again for the next group.
+            if (attempt.Failure is not null)
+                break;
+        }
+        return learnt;
+    }
+
+    /// <summary>Its destination can't be had, and it waits for so long that its sender is told, or that it is given up.</summary>
+    public async ValueTask PutOffAsync(SpooledMail item, LaneKey lane, string reason, CancellationToken cancellationToken)
+    {
+        foreach (var group in Groups(item, time.GetUtcNow()).Where(g => g.Lane == lane))
+            await SettleAsync(item, o => o.Defer(group.Indexes, reason, time.GetUtcNow(), options, nextHop: group.NextHop.Name), cancellationToken);
+    }
+
+    /// <summary>Holds what is due on a lane, of a mail that made the work fail in an unforeseen way.</summary>
+    public ValueTask HoldAsync(SpooledMail item, LaneKey lane, CancellationToken cancellationToken)
+    {
+        var due = Groups(item, time.GetUtcNow()).Where(g => g.Lane == lane).SelectMany(g => g.Indexes).ToList();
+        const string reason = "held after an error inside the gateway; its administrator sees it in the log";
+        return SettleAsync(item, o => o.Hold(due, reason, retryAt: null), cancellationToken);
+    }
+
+    /// <summary>
+    /// Applies and writes down the outcome for some recipients. Several lanes may work on one mail: one at a time changes its status.
+    /// </summary>
+    private async ValueTask SettleAsync(SpooledMail item, Action<Outcome> apply, CancellationToken cancellationToken)
+    {
+        // Not to be given up: what a next hop took has to be noted.
+        using var turn = await item.TakeTurnAsync(CancellationToken.None);
         var outcome = new Outcome(item);
         try
         {
-            foreach (var group in Groups(item, time.GetUtcNow()))
-                await TryGroupAsync(group, outcome, cancellationToken);
-            await SettleAsync(item, outcome, cancellationToken);
+            apply(outcome);
+            // Reports are committed before the original may forget the recipients they are about.
+            var reports = Reports(item, outcome);
+            if (reports.Count > 0)
+            {
+                await reporter.ReportAsync(item, reports, cancellationToken);
+                // From here on nothing may make it be reported twice.
+                outcome.MakeKnown();
+            }
+            if (outcome.IsDone)
+                item.Finish(outcome.Changes);
+            else if (outcome.Changes.Count > 0)
+                await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost, CancellationToken.None);
         }
         catch when (item.HasUnwritten)
         {
@@ -36,33 +92,8 @@ internal sealed class ItemWork(
         }
     }
 
-    /// <summary>Holds all that is open of a mail that made the work fail in an unforeseen way.</summary>
-    public ValueTask HoldAsync(SpooledMail item, CancellationToken cancellationToken)
-    {
-        var outcome = new Outcome(item);
-        var open = Enumerable.Range(0, item.Status.Length).Where(i => !item.Status[i].IsFinal);
-        outcome.Hold(open, "held after an error inside the gateway; its administrator sees it in the log", retryAt: null);
-        return SettleAsync(item, outcome, cancellationToken);
-    }
-
-    private async ValueTask SettleAsync(SpooledMail item, Outcome outcome, CancellationToken cancellationToken)
-    {
-        // Reports are committed before the original may forget the recipients they are about.
-        var reports = Reports(item, outcome);
-        if (reports.Count > 0)
-        {
-            await reporter.ReportAsync(item, reports, cancellationToken);
-            // From here on nothing may make it be reported twice.
-            outcome.MakeKnown();
-        }
-        if (outcome.IsDone)
-            item.Finish(outcome.Changes);
-        else if (outcome.Changes.Count > 0)
-            await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost, CancellationToken.None);
-    }
-
     /// <summary>
-    /// Recipients whose copy is the same: decision and next hop are. A blind recipient of a protected mail travels alone. A group
+    /// Recipients whose copy is the same: decision and destination are. A blind recipient of a protected mail travels alone. A group
     /// keeps its name whoever of it is due, so that what was kept for it is found again.
     /// </summary>
     private List<Group> Groups(SpooledMail item, DateTimeOffset now) =>
@@ -79,6 +110,7 @@ internal sealed class ItemWork(
                 item,
                 g.First().Decision,
                 g.Key.NextHop,
+                g.Key.Action == DecisionAction.Protect ? new LaneKey(g.Key.NextHop.Name, g.Key.NextHop.Connections) : NoDestination,
                 g.First().Index,
                 [.. g.Where(r => !r.Status.IsFinal && IsDue(r.Status, now)).Select(r => r.Index)]))
             .Where(g => !g.Indexes.IsEmpty)
@@ -89,16 +121,14 @@ internal sealed class ItemWork(
         ? due <= now || due > now + options.LongestDelay
         : status.State == RecipientState.Queued;
 
-    private async ValueTask TryGroupAsync(Group group, Outcome outcome, CancellationToken cancellationToken)
+    private async ValueTask<Attempt> TryGroupAsync(Group group, CancellationToken cancellationToken)
     {
         switch (group.Decision.Action)
         {
             case DecisionAction.Reject:
-                outcome.Fail(group.Indexes, $"refused by {group.Decision.Reason}");
-                return;
+                return await SettledAsync(o => o.Fail(group.Indexes, $"refused by {group.Decision.Reason}"));
             case DecisionAction.Hold:
-                outcome.Hold(group.Indexes, $"held by {group.Decision.Reason}", retryAt: null);
-                return;
+                return await SettledAsync(o => o.Hold(group.Indexes, $"held by {group.Decision.Reason}", retryAt: null));
         }
         var reasons = new List<string>();
         foreach (var method in group.Decision.Methods)
@@ -106,21 +136,28 @@ internal sealed class ItemWork(
             switch (await ProtectAsync(group, method, cancellationToken))
             {
                 case ProtectionOutcome.Ready ready:
-                    await DeliverAsync(group, ready.Message, outcome, cancellationToken);
-                    return;
+                    return await DeliverAsync(group, ready.Message, cancellationToken);
                 case ProtectionOutcome.Deferred deferred:
-                    outcome.Defer(group.Indexes, deferred.Reason, time.GetUtcNow(), options);
-                    return;
+                    return await SettledAsync(o => o.Defer(group.Indexes, deferred.Reason, time.GetUtcNow(), options));
                 case ProtectionOutcome.Failed failed:
                     reasons.Add($"{Word(method)}: {failed.Reason}");
                     break;
             }
         }
         var why = $"{group.Decision.Rule} wants {string.Join(" or ", group.Decision.Methods.Select(Word))}, which can't be had: {string.Join(' ', reasons)}";
-        if (group.Decision.WhenUnavailable == WhenUnavailable.Reject)
-            outcome.Fail(group.Indexes, why);
-        else
-            outcome.Hold(group.Indexes, why, time.GetUtcNow() + options.RetryHeldAfter);
+        return await SettledAsync(o =>
+        {
+            if (group.Decision.WhenUnavailable == WhenUnavailable.Reject)
+                o.Fail(group.Indexes, why);
+            else
+                o.Hold(group.Indexes, why, time.GetUtcNow() + options.RetryHeldAfter);
+        });
+
+        async ValueTask<Attempt> SettledAsync(Action<Outcome> apply)
+        {
+            await SettleAsync(group.Item, apply, cancellationToken);
+            return new Attempt(WasTried: false, null);
+        }
     }
 
     private async ValueTask<ProtectionOutcome> ProtectAsync(Group group, ProtectionMethod method, CancellationToken cancellationToken)
@@ -138,11 +175,14 @@ internal sealed class ItemWork(
         // Kept before the first octet goes out, so that another attempt sends the same.
         if (outcome is ProtectionOutcome.Ready { StateToKeep: { } state }
             && !(group.Item.KeptState(key) is { } kept && kept.Span.SequenceEqual(state.Span)))
+        {
+            using var turn = await group.Item.TakeTurnAsync(cancellationToken);
             await group.Item.KeepStateAsync(key, state, cancellationToken);
+        }
         return outcome;
     }
 
-    private async ValueTask DeliverAsync(Group group, SendableMessage message, Outcome outcome, CancellationToken cancellationToken)
+    private async ValueTask<Attempt> DeliverAsync(Group group, SendableMessage message, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
         ImmutableArray<Smtp.Client.RecipientResult> results;
@@ -150,19 +190,24 @@ internal sealed class ItemWork(
         {
             results = await group.NextHop.DeliverAsync(group.Envelope, message, cancellationToken);
         }
-        catch (DeliveryException e) when (e.RestsFor is { } rest)
-        {
-            outcome.Wait(group.Indexes, e.Message, now + rest);
-            return;
-        }
         catch (Exception e) when (IsTemporary(e, cancellationToken))
         {
             // Host, connection, content or key failed on the way: nothing is known, so nothing is final.
-            outcome.Defer(group.Indexes, e.Message, now, options, nextHop: group.NextHop.Name);
-            return;
+            await SettleAsync(
+                group.Item, o => o.Defer(group.Indexes, e.Message, now, options, nextHop: group.NextHop.Name), cancellationToken);
+            return new Attempt(WasTried: true, e is DeliveryException broken ? new DestinationFailure(e.Message, broken.MayHaveBeenTaken) : null);
         }
         if (results.Length != group.Indexes.Length)
             throw new InvalidOperationException($"{group.NextHop.Name} answered for {results.Length} of {group.Indexes.Length} recipients.");
+        await SettleAsync(group.Item, o => Apply(group, message, results, o, now), cancellationToken);
+        // 421 is about the host and not about the mail (RFC 5321 §3.8).
+        var busy = results.FirstOrDefault(r => r.Reply.Code == 421);
+        return new Attempt(WasTried: true, busy is null ? null : new DestinationFailure($"{group.NextHop.Name} said {busy.Reply}", WasReached: true));
+    }
+
+    private void Apply(
+        Group group, SendableMessage message, ImmutableArray<Smtp.Client.RecipientResult> results, Outcome outcome, DateTimeOffset now)
+    {
         var delivered = new List<string>();
         foreach (var (index, result) in group.Indexes.Zip(results))
         {
@@ -226,7 +271,7 @@ internal sealed class ItemWork(
 
     /// <param name="First">The lowest index of the group, due or not: names it.</param>
     /// <param name="Indexes">Those that are due.</param>
-    private sealed record Group(SpooledMail Item, Decision Decision, INextHop NextHop, int First, ImmutableArray<int> Indexes)
+    private sealed record Group(SpooledMail Item, Decision Decision, INextHop NextHop, LaneKey Lane, int First, ImmutableArray<int> Indexes)
     {
         public ImmutableArray<EnvelopeRecipient> Recipients { get; } = [.. Indexes.Select(i => RecipientOf(Item, i))];
 
@@ -236,3 +281,8 @@ internal sealed class ItemWork(
         public string KeyFor(ProtectionMethod method) => $"{Word(method)} {First}";
     }
 }
+
+/// <summary>What one try says about its destination.</summary>
+/// <param name="WasTried">False: it was not spoken to.</param>
+/// <param name="Failure">Null where it answered.</param>
+internal sealed record Attempt(bool WasTried, DestinationFailure? Failure);

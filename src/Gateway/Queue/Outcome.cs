@@ -20,13 +20,6 @@ internal sealed class Outcome(SpooledMail item)
     /// <summary>Losing it would send a mail twice, report twice, or try what is held; losing a deferral costs one early try.</summary>
     public bool MustNotBeLost => _changes.Values.Any(c => c.Status.State != RecipientState.Queued || c.Status.DelayReported);
 
-    /// <summary>Not tried at all: neither counts as an attempt nor brings the end nearer.</summary>
-    public void Wait(IEnumerable<int> indexes, string reason, DateTimeOffset until)
-    {
-        foreach (var index in indexes)
-            _changes[index] = new Change(item.Status[index] with { NextAttempt = until, Reason = reason }, null, null, false, false);
-    }
-
     /// <summary>Takes everything over in memory, before the disk has it.</summary>
     public void MakeKnown()
     {

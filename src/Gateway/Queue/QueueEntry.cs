@@ -1,67 +1,134 @@
+using System.Collections.Immutable;
 using GatewaySecure.Gateway.Spool;
 
 namespace GatewaySecure.Gateway.Queue;
 
 /// <summary>
-/// One mail of the running queue. One at a time works on it: a worker that delivers it, or a person's command. Knows which of its entries in
-/// the agenda counts, since a command may schedule it anew. Thread-safe.
+/// One mail of the running queue. Deliveries on several lanes may be under way for it at once; a person's command has it alone. Knows on which
+/// lanes it stands, and which of its entries in the agenda counts, since it may be scheduled anew. Thread-safe.
 /// </summary>
 internal sealed class QueueEntry(SpooledMail item)
 {
     private readonly Lock _lock = new();
     private readonly Queue<TaskCompletionSource> _waiting = new();
+    private ImmutableArray<LaneKey> _lanes = [];
+    private int _running;
     private bool _isOwned;
     private int _turn;
 
     public SpooledMail Item => item;
+
+    /// <summary>Not to be tried before, whatever its journal says: its disk failed, or it was not written down.</summary>
+    public DateTimeOffset NotBefore { get; set; }
 
     /// <summary>What stands in the agenda for it from now on; everything before counts no more.</summary>
     public QueueTurn NextTurn() => new(this, Interlocked.Increment(ref _turn));
 
     public bool IsTurn(QueueTurn turn) => Volatile.Read(ref _turn) == turn.Number;
 
-    /// <summary>False where somebody else has it; he schedules it when he gives it back.</summary>
-    public bool TryOwn()
+    /// <summary>Something is to be told to the sender, or somebody is to be given up, though nothing can be tried.</summary>
+    public bool IsOverdue(QueueOptions options) =>
+        item.Status.Select((status, index) => (status, index)).Any(r =>
+            r.status.State == RecipientState.Queued
+            && (item.TriedFor(r.index, options.MostBeforeStart) >= options.ExpireAfter
+                || (!r.status.DelayReported && item.Age >= options.DelayReportAfter)));
+
+    /// <summary>Takes its place on a lane; false where it stands there already.</summary>
+    public bool TryJoin(LaneKey lane)
     {
         lock (_lock)
         {
-            if (_isOwned)
+            if (_lanes.Contains(lane))
                 return false;
-            return _isOwned = true;
+            _lanes = _lanes.Add(lane);
+            return true;
         }
     }
 
-    /// <returns>False where whoever has it did not give it back in time.</returns>
+    public bool StandsOn(LaneKey lane)
+    {
+        lock (_lock)
+            return _lanes.Contains(lane);
+    }
+
+    /// <summary>Begins a delivery on a lane where it stands. False where a person has it or waits for it; it then leaves the lane.</summary>
+    public bool TryEnter(LaneKey lane)
+    {
+        lock (_lock)
+        {
+            if (_isOwned || _waiting.Count > 0)
+            {
+                _lanes = _lanes.Remove(lane);
+                return false;
+            }
+            _running++;
+            return true;
+        }
+    }
+
+    /// <summary>The delivery is over, and it leaves the lane.</summary>
+    /// <returns>True where it is to be scheduled; false where a person has it now or waits for it.</returns>
+    public bool Leave(LaneKey lane)
+    {
+        lock (_lock)
+        {
+            _lanes = _lanes.Remove(lane);
+            return --_running == 0 ? !TryHandOver() : _waiting.Count == 0;
+        }
+    }
+
+    /// <returns>False where deliveries under way did not end in time.</returns>
     public async ValueTask<bool> OwnAsync(TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
     {
         TaskCompletionSource turn;
         lock (_lock)
         {
-            if (!_isOwned)
+            if (!_isOwned && _running == 0)
                 return _isOwned = true;
             turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _waiting.Enqueue(turn);
         }
         using var deadline = new CancellationTokenSource(patience, time);
-        await using (cancellationToken.Register(() => turn.TrySetCanceled(cancellationToken)))
-        await using (deadline.Token.Register(() => turn.TrySetCanceled(deadline.Token)))
+        await using (cancellationToken.Register(() => GiveUp(turn)))
+        await using (deadline.Token.Register(() => GiveUp(turn)))
             await turn.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (turn.Task.IsCompletedSuccessfully)
+            return true;
         cancellationToken.ThrowIfCancellationRequested();
-        return turn.Task.IsCompletedSuccessfully;
+        return false;
     }
 
-    /// <returns>True where nobody has it now, so that it is to be scheduled; false where the next one who waited has it.</returns>
+    /// <summary>The owner is done with it.</summary>
+    /// <returns>True where nobody has it now, so that it is to be scheduled.</returns>
     public bool GiveBack()
     {
         lock (_lock)
         {
-            while (_waiting.TryDequeue(out var next))
-            {
-                if (next.TrySetResult())
-                    return false;
-            }
             _isOwned = false;
-            return true;
+            return !TryHandOver();
+        }
+    }
+
+    private bool TryHandOver()
+    {
+        while (_waiting.TryDequeue(out var next))
+        {
+            if (next.TrySetResult())
+                return _isOwned = true;
+        }
+        return false;
+    }
+
+    /// <summary>What waits no more holds nobody up.</summary>
+    private void GiveUp(TaskCompletionSource turn)
+    {
+        lock (_lock)
+        {
+            if (!turn.TrySetCanceled())
+                return;
+            var others = _waiting.Where(w => w != turn).ToList();
+            _waiting.Clear();
+            others.ForEach(_waiting.Enqueue);
         }
     }
 }

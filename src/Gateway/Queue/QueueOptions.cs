@@ -5,6 +5,8 @@ namespace GatewaySecure.Gateway.Queue;
 /// <summary>How patiently and how wide the queue works.</summary>
 internal sealed record QueueOptions
 {
+    private static readonly TimeSpan LongestFirstRest = TimeSpan.FromSeconds(15);
+
     /// <summary>Waiting time before the second, third… attempt; the last one repeats.</summary>
     public ImmutableArray<TimeSpan> Retry { get; init; } =
         [TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(15), TimeSpan.FromHours(1), TimeSpan.FromHours(4)];
@@ -18,10 +20,13 @@ internal sealed record QueueOptions
     /// <summary>A held recipient's protection is tried again this often: a certificate may have come.</summary>
     public TimeSpan RetryHeldAfter { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>Mails worked on at once: more than one next hop's connections, so that a slow one does not take all.</summary>
-    public int Concurrency { get; init; } = 32;
+    /// <summary>Deliveries under way at once, to all destinations: many times what one that hangs can take up.</summary>
+    public int Concurrency { get; init; } = 64;
 
-    /// <summary>Octets of mail worked on at once; a larger mail goes alone.</summary>
+    /// <summary>A destination that can't be had is left alone for longer each time, up to this long.</summary>
+    public TimeSpan LongestRest { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Octets of mail worked on at once. Mail is streamed: one counts with a 32nd part of it at the most.</summary>
     public long BytesInFlight { get; init; } = 64L << 20;
 
     /// <summary>At shutdown: how long deliveries under way may take to end.</summary>
@@ -38,10 +43,17 @@ internal sealed record QueueOptions
 
     private static TimeSpan Grace => TimeSpan.FromHours(4);
 
-    /// <summary>The wait after that many attempts, spread by a tenth so that a host that comes back is not met by all at once.</summary>
-    public TimeSpan DelayAfter(int attempts)
+    /// <summary>The wait after that many attempts.</summary>
+    public TimeSpan DelayAfter(int attempts) => Spread(Retry[Math.Min(Math.Max(attempts, 1), Retry.Length) - 1]);
+
+    /// <summary>How long a destination rests after so many failures in a row: the first wait at most, then twice as long each time.</summary>
+    public TimeSpan RestAfter(int failures)
     {
-        var wait = Retry[Math.Min(Math.Max(attempts, 1), Retry.Length) - 1];
-        return wait * (0.9 + 0.2 * Random.Shared.NextDouble());
+        var first = Retry[0] < LongestFirstRest ? Retry[0] : LongestFirstRest;
+        var rest = first * Math.Pow(2, Math.Min(failures, 20) - 1);
+        return Spread(rest < LongestRest ? rest : LongestRest);
     }
+
+    /// <summary>By a tenth, so that a host that comes back is not met by all at once.</summary>
+    private static TimeSpan Spread(TimeSpan wait) => wait * (0.9 + 0.2 * Random.Shared.NextDouble());
 }

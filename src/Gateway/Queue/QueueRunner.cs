@@ -6,18 +6,35 @@ using Microsoft.Extensions.Logging;
 namespace GatewaySecure.Gateway.Queue;
 
 /// <summary>
-/// Works off the spool: takes what is due, lets <see cref="ItemWork"/> try it, and puts back what is not done. A mail that makes the
-/// work fail in an unforeseen way is held with an alarm and never blocks others.
+/// Works off the spool: puts what is due on the lanes of its destinations, lets <see cref="ItemWork"/> try what the lanes let begin, and
+/// schedules what is not done. A mail that makes the work fail in an unforeseen way is held with an alarm and never blocks others.
 /// </summary>
-internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvider time, ILogger<QueueRunner> log)
-    : IQueueItems, IDisposable
+internal sealed class QueueRunner : IQueueItems, IDisposable
 {
     /// <summary>How long a person waits for a mail that is being delivered.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    private readonly Agenda<QueueTurn> _agenda = new(time);
-    private readonly ByteBudget _budget = new(options.BytesInFlight);
+    /// <summary>
+    /// Mail is streamed, so that no more than a part of the budget is needed even for a large one: some that hang must not stop the rest.
+    /// </summary>
+    private const int LargestPart = 32;
+
+    private readonly ItemWork _work;
+    private readonly QueueOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<QueueRunner> _log;
+    private readonly Agenda<QueueTurn> _agenda;
+    private readonly Lanes _lanes;
+    private readonly ByteBudget _budget;
     private readonly ConcurrentDictionary<QueueId, QueueEntry> _entries = new();
+
+    public QueueRunner(ItemWork work, QueueOptions options, TimeProvider time, ILogger<QueueRunner> log)
+    {
+        (_work, _options, _time, _log) = (work, options, time, log);
+        _agenda = new Agenda<QueueTurn>(time);
+        _lanes = new Lanes(options, time);
+        _budget = new ByteBudget(options.BytesInFlight);
+    }
 
     /// <summary>Items in the queue, held ones included.</summary>
     public int Count => _entries.Count;
@@ -44,8 +61,13 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
 
     public async ValueTask<IOwnedItem?> OwnAsync(SpooledMail item, CancellationToken cancellationToken)
     {
-        if (!_entries.TryGetValue(item.Id, out var entry) || !await entry.OwnAsync(Patience, time, cancellationToken))
+        if (!_entries.TryGetValue(item.Id, out var entry) || !await entry.OwnAsync(Patience, _time, cancellationToken))
+        {
+            // What left its lanes for the person who waited goes on.
+            if (entry is not null)
+                Schedule(entry);
             return null;
+        }
         // It may have been done while we waited.
         if (_entries.ContainsKey(item.Id))
             return new Owned(this, entry);
@@ -59,24 +81,27 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
     /// </summary>
     public async Task RunAsync(CancellationToken stop)
     {
-        using var abort = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        await using var drain = stop.Register(() => abort.CancelAfter(options.DrainTime));
-        await Task.WhenAll(Enumerable.Range(0, options.Concurrency).Select(_ => WorkAsync(stop, abort.Token)));
+        using var abort = new CancellationTokenSource(Timeout.InfiniteTimeSpan, _time);
+        await using var drain = stop.Register(() => abort.CancelAfter(_options.DrainTime));
+        await Task.WhenAll([
+            UntilAsync(DispatchAsync, stop),
+            .. Enumerable.Range(0, _options.Concurrency).Select(_ => UntilAsync(s => WorkAsync(s, abort.Token), stop))]);
     }
 
-    public void Dispose() => _agenda.Dispose();
+    public void Dispose()
+    {
+        _agenda.Dispose();
+        _lanes.Dispose();
+    }
 
-    private async Task WorkAsync(CancellationToken stop, CancellationToken abort)
+    private static async Task UntilAsync(Func<CancellationToken, Task> step, CancellationToken stop)
     {
         await Task.Yield();
         while (!stop.IsCancellationRequested)
         {
             try
             {
-                var turn = await _agenda.TakeAsync(stop);
-                if (!turn.Entry.IsTurn(turn) || !turn.Entry.TryOwn())
-                    continue;
-                await WorkAsync(turn.Entry, stop, abort);
+                await step(stop);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -85,84 +110,113 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
         }
     }
 
-    private async Task WorkAsync(QueueEntry entry, CancellationToken stop, CancellationToken abort)
+    private async Task DispatchAsync(CancellationToken stop)
     {
-        DateTimeOffset? notBefore = null;
+        var turn = await _agenda.TakeAsync(stop);
+        if (turn.Entry.IsTurn(turn))
+            Schedule(turn.Entry);
+    }
+
+    private async Task WorkAsync(CancellationToken stop, CancellationToken abort)
+    {
+        var task = await _lanes.TakeAsync(stop);
+        if (!task.Entry.TryEnter(task.Lane))
+        {
+            _lanes.End(task, new Attempt(WasTried: false, null));
+            return;
+        }
+        var attempt = new Attempt(WasTried: false, null);
         try
         {
-            using (await _budget.TakeAsync(entry.Item.Content.Length, stop))
-                notBefore = await TryAsync(entry.Item, abort);
+            using (await _budget.TakeAsync(Math.Min(task.Entry.Item.Content.Length, _options.BytesInFlight / LargestPart), stop))
+                attempt = await TryAsync(task, abort);
         }
         finally
         {
-            GiveBack(entry, notBefore);
+            _lanes.End(task, attempt);
+            if (task.Entry.Leave(task.Lane))
+                Schedule(task.Entry);
         }
     }
 
-    /// <returns>When to try again at the earliest, where its journal does not say.</returns>
-    private async Task<DateTimeOffset?> TryAsync(SpooledMail item, CancellationToken abort)
+    private async Task<Attempt> TryAsync(LaneTask task, CancellationToken abort)
     {
+        var item = task.Entry.Item;
         try
         {
-            await work.TryAsync(item, abort);
+            if (!task.IsOverdue)
+                return await _work.TryAsync(item, task.Lane, abort);
+            await _work.PutOffAsync(item, task.Lane, _lanes.FailureOf(task.Lane) ?? $"{task.Lane} can't be had", abort);
         }
         catch (OperationCanceledException) when (abort.IsCancellationRequested)
         {
-            // The gateway stops.
+            // The gateway stops; the next start goes on with it.
+            task.Entry.NotBefore = DateTimeOffset.MaxValue;
         }
         catch (IOException e)
         {
             // The spool's own disk: what was delivered stays known in memory, the rest is tried again.
-            log.SpoolFailed(item.Id, e);
-            return time.GetUtcNow() + options.DelayAfter(1);
+            _log.SpoolFailed(item.Id, e);
+            task.Entry.NotBefore = _time.GetUtcNow() + _options.DelayAfter(1);
         }
         catch (Exception e)
         {
-            log.ItemIsPoison(item.Id, e);
-            return await HoldAsync(item, abort);
+            _log.ItemIsPoison(item.Id, e);
+            await HoldAsync(task, abort);
         }
-        return null;
+        return new Attempt(WasTried: false, null);
     }
 
-    private async Task<DateTimeOffset?> HoldAsync(SpooledMail item, CancellationToken abort)
+    private async Task HoldAsync(LaneTask task, CancellationToken abort)
     {
         try
         {
-            await work.HoldAsync(item, abort);
-            return null;
+            await _work.HoldAsync(task.Entry.Item, task.Lane, abort);
         }
 #pragma warning disable CA1031 // The last line of defence: this item must not take its worker along.
         catch (Exception e)
 #pragma warning restore CA1031
         {
             // Not written down: it is tried once more after a while, or a restart, and held again.
-            log.SpoolFailed(item.Id, e);
-            return time.GetUtcNow() + options.DelayAfter(1);
+            _log.SpoolFailed(task.Entry.Item.Id, e);
+            task.Entry.NotBefore = _time.GetUtcNow() + _options.DelayAfter(1);
         }
     }
 
-    private void GiveBack(QueueEntry entry, DateTimeOffset? notBefore)
+    /// <summary>What is due goes on its lanes now; the agenda has the next moment for the rest.</summary>
+    private void Schedule(QueueEntry entry)
     {
-        if (entry.Item.IsRemoved)
-            _entries.TryRemove(entry.Item.Id, out _);
-        if (entry.GiveBack() && !entry.Item.IsRemoved)
-            Schedule(entry, notBefore);
-    }
-
-    private void Schedule(QueueEntry entry, DateTimeOffset? notBefore = null)
-    {
-        var open = entry.Item.Status.Where(s => !s.IsFinal).ToList();
-        // One that was finished but could not be removed is due too: it only has to go.
-        var due = open.Count == 0 || open.Exists(s => s is { State: RecipientState.Queued, NextAttempt: null })
-            ? DateTimeOffset.MinValue
-            : open.Min(s => s.NextAttempt);
-        // Nothing is due for what only a person can release. A time too far away was written before the clock was set back.
-        var turn = entry.NextTurn();
-        if (due is { } moment)
+        var item = entry.Item;
+        if (item.IsRemoved)
         {
-            var latest = time.GetUtcNow() + options.LongestDelay;
-            _agenda.Add(turn, notBefore > moment ? notBefore.Value : moment > latest ? DateTimeOffset.MinValue : moment);
+            _entries.TryRemove(item.Id, out _);
+            return;
         }
+        var turn = entry.NextTurn();
+        if (entry.NotBefore > _time.GetUtcNow())
+        {
+            if (entry.NotBefore < DateTimeOffset.MaxValue)
+                _agenda.Add(turn, entry.NotBefore);
+            return;
+        }
+        foreach (var lane in _work.DueLanes(item))
+        {
+            if (entry.TryJoin(lane))
+                _lanes.Add(new LaneTask(lane, entry));
+        }
+        // Nothing is due for what only a person can release. What stands on a lane comes back from there; so does a time too far away, which
+        // was written before the clock was set back.
+        var now = _time.GetUtcNow();
+        var latest = now + _options.LongestDelay;
+        if (item.Status.Where(s => !s.IsFinal && s.NextAttempt > now && s.NextAttempt <= latest).Min(s => s.NextAttempt) is { } next)
+            _agenda.Add(turn, next);
+    }
+
+    private void GiveBack(QueueEntry entry)
+    {
+        entry.NotBefore = default;
+        if (entry.GiveBack())
+            Schedule(entry);
     }
 
     private sealed class Owned(QueueRunner runner, QueueEntry entry) : IOwnedItem
@@ -171,7 +225,7 @@ internal sealed class QueueRunner(ItemWork work, QueueOptions options, TimeProvi
 
         public ValueTask DisposeAsync()
         {
-            runner.GiveBack(entry, null);
+            runner.GiveBack(entry);
             return ValueTask.CompletedTask;
         }
     }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using GatewaySecure.Smtp;
 
 namespace GatewaySecure.Gateway.Reports;
 
@@ -20,7 +21,7 @@ internal sealed class ReportText
         Span<byte> octets = stackalloc byte[4];
         foreach (var rune in line.EnumerateRunes())
         {
-            var shown = Rune.IsControl(rune) ? new Rune(' ') : rune;
+            var shown = rune.IsBmp && !Printable.IsHarmless((char)rune.Value) ? new Rune(' ') : rune;
             if ((left -= shown.Utf8SequenceLength) < 0)
                 break;
             _octets.Write(octets[..shown.EncodeToUtf8(octets)]);

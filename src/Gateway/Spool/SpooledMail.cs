@@ -4,7 +4,7 @@ using GatewaySecure.Policies;
 
 namespace GatewaySecure.Gateway.Spool;
 
-/// <summary>One committed item. Its content can be read by several at once; its status is changed by one owner at a time.</summary>
+/// <summary>One committed item. Its content can be read by several at once; its status is changed by one at a time, who takes a turn for it.</summary>
 internal sealed class SpooledMail
 {
     private readonly MailSpool? _spool;
@@ -15,6 +15,9 @@ internal sealed class SpooledMail
     private ImmutableHashSet<int> _unwritten = [];
     private int _memoryIsReleased;
     private readonly MailAge? _age;
+
+    /// <summary>Made where it is first needed: most of a long queue only waits.</summary>
+    private SemaphoreSlim? _turns;
 
     /// <param name="spool">Null for a view, which can't be changed.</param>
     internal SpooledMail(MailSpool? spool, QueueId id, AcceptedMail mail, SpoolContent content, string path, SpoolJournal journal)
@@ -64,6 +67,14 @@ internal sealed class SpooledMail
         var entry = new JournalEntry { Group = group, State = state.ToArray() };
         await AppendAsync(entry, durable: true);
         Apply(entry);
+    }
+
+    /// <summary>Waits until nobody else changes its status; disposal ends the turn.</summary>
+    public async ValueTask<Turn> TakeTurnAsync(CancellationToken cancellationToken)
+    {
+        var turns = LazyInitializer.EnsureInitialized(ref _turns, () => new SemaphoreSlim(1, 1));
+        await turns.WaitAsync(cancellationToken);
+        return new Turn(turns);
     }
 
     /// <summary>It left the disk.</summary>
@@ -204,5 +215,11 @@ internal sealed class SpooledMail
         }
         if (entry is { Group: { } group, State: { } state })
             _kept = _kept.SetItem(group, state);
+    }
+
+    /// <summary>The right to change the status, until disposal.</summary>
+    internal readonly struct Turn(SemaphoreSlim turns) : IDisposable
+    {
+        public void Dispose() => turns.Release();
     }
 }

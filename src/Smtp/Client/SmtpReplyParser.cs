@@ -47,7 +47,7 @@ internal static class SmtpReplyParser
             if (line.Length > 3 && line[3] is not ((byte)' ' or (byte)'-'))
                 return ReplyParse.Malformed;
             code = lineCode;
-            var text = line.Length > 4 ? Printable(Encoding.UTF8.GetString(line[4..])) : "";
+            var text = line.Length > 4 ? Printable.Show(Encoding.UTF8.GetString(line[4..])) : "";
             if (TrySplitStatus(text, code, out var lineStatus, out var remaining) && (lines.Count == 0 || status == lineStatus))
                 (status, text) = (lineStatus, remaining);
             lines.Add(text);
@@ -76,7 +76,4 @@ internal static class SmtpReplyParser
         remaining = space < 0 ? "" : text[(space + 1)..];
         return EnhancedStatus.TryParse(space < 0 ? text : text[..space], out status) && status.Class == code / 100;
     }
-
-    private static string Printable(string text) =>
-        text.Any(char.IsControl) ? new string([.. text.Select(c => char.IsControl(c) ? '?' : c)]) : text;
 }

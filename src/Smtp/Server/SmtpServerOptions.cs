@@ -36,7 +36,7 @@ public sealed record SmtpServerOptions
     /// <summary>MAIL without authentication gets 530 5.7.0 (RFC 4954 §6). Needs <see cref="OfferAuthentication"/>.</summary>
     public bool RequireAuthentication { get; init; }
 
-    /// <summary>XCLIENT is offered and obeyed. For a proxy that may say who is behind it, and nobody else.</summary>
+    /// <summary>XCLIENT is offered and obeyed, once. For a proxy that may say who is behind it, and nobody else.</summary>
     public bool OfferXclient { get; init; }
 
     /// <summary>XCLIENT's LOGIN counts as authentication.</summary>

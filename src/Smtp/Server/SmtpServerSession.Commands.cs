@@ -47,7 +47,7 @@ public sealed partial class SmtpServerSession
             lines.Add("STARTTLS");
         if (_options.OfferAuthentication && _peer.IsTls)
             lines.Add("AUTH PLAIN LOGIN");
-        if (_options.OfferXclient)
+        if (MayXclient)
             lines.Add($"XCLIENT {XclientCommand.Attributes}{(_options.BelieveXclientLogin ? " LOGIN" : "")}");
         return lines.ToImmutable();
     }
@@ -111,13 +111,16 @@ public sealed partial class SmtpServerSession
         }
     }
 
+    /// <summary>Once: proxies pass on what their clients say afterwards, and none of these may become another.</summary>
+    private bool MayXclient => _options.OfferXclient && !_isProxied;
+
     /// <summary>
     /// The session begins anew, as one of the client that the proxy names. What the proxy itself had proved is not the client's; an
     /// address that it does not know is no address, rather than the proxy's.
     /// </summary>
     private async ValueTask<SmtpReply> XclientAsync(string arguments)
     {
-        if (!_options.OfferXclient)
+        if (!MayXclient)
             return Error(Replies.XclientNotAllowed);
         var (command, error) = XclientCommand.Parse(arguments);
         if (command is null)

@@ -41,7 +41,7 @@ public sealed class FaultyDiskTests : IDisposable
         Directory.Delete(_bench.Spool.LogFile(poison));
         _bench.Protector.Throws = () => new InvalidOperationException("a bug");
         var again = _bench.Restart(poison.Id);
-        await Assert.ThrowsAsync<InvalidOperationException>(() => _bench.Work.TryAsync(again, QueueBench.Cancel).AsTask());
+        await Assert.ThrowsAsync<InvalidOperationException>(() => _bench.Work.TryAsync(again, QueueBench.Cancel));
         await _bench.Work.HoldAsync(again, QueueBench.Cancel);
         Assert.Equal(RecipientState.Held, _bench.Restart(poison.Id).Status[0].State);
         Assert.Equal(["bob@example.org"], _bench.NextHop.Tried);
@@ -63,7 +63,7 @@ public sealed class FaultyDiskTests : IDisposable
             var filler = Path.Combine(queue, "filler");
             Fill(filler);
             for (var i = 0; i < 3; i++)
-                await Assert.ThrowsAsync<SpoolUnavailableException>(() => _bench.Work.TryAsync(item, QueueBench.Cancel).AsTask());
+                await Assert.ThrowsAsync<SpoolUnavailableException>(() => _bench.Work.TryAsync(item, QueueBench.Cancel));
             Assert.True(File.Exists(_bench.Spool.MailFile(item)));
             Assert.Empty(_bench.Reports);
             await Assert.ThrowsAsync<SpoolUnavailableException>(() => _bench.PutAsync(

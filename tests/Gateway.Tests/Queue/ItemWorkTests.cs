@@ -19,15 +19,15 @@ public sealed class ItemWorkTests
         var item = await bench.PutAsync(
             QueueBench.Wants(ProtectionMethod.Normal),
             [QueueBench.To("a@partner.example"), QueueBench.To("b@partner.example"), QueueBench.To("c@partner.example")]);
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.Contains("Action: failed\r\nStatus: 5.1.1\r\n", bench.ReportText(), StringComparison.Ordinal);
 
         item = bench.Restart(item.Id);
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.Single(bench.NextHop.Tried);
         bench.NextHop.Replies.Clear();
         bench.Time.Advance(TimeSpan.FromMinutes(2));
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.Equal("b@partner.example", bench.NextHop.Tried[1]);
         Assert.Equal(2, bench.NextHop.Tried.Count);
         Assert.Single(bench.Reports);
@@ -41,7 +41,7 @@ public sealed class ItemWorkTests
         var item = await bench.PutAsync(
             QueueBench.Wants(ProtectionMethod.Ca), [QueueBench.To("a@partner.example"), QueueBench.To("b@partner.example")], blind: [1]);
         bench.Protector.Throws = () => bench.Protector.Asked.Count > 1 ? new InvalidOperationException("fault") : null;
-        await Assert.ThrowsAsync<InvalidOperationException>(() => bench.Work.TryAsync(item, QueueBench.Cancel).AsTask());
+        await Assert.ThrowsAsync<InvalidOperationException>(() => bench.TryAsync(item));
         item = bench.Restart(item.Id);
         Assert.Equal([RecipientState.Delivered, RecipientState.Queued], item.Status.Select(s => s.State));
     }
@@ -55,7 +55,7 @@ public sealed class ItemWorkTests
         bench.NextHop.Replies["b@partner.example"] = Later;
         var item = await bench.PutAsync(
             QueueBench.Wants(ProtectionMethod.Normal), [QueueBench.To("a@partner.example"), QueueBench.To("b@partner.example")]);
-        await bench.Work.TryAsync(item, abort.Token);
+        await bench.TryAsync(item, abort.Token);
         Assert.Equal(RecipientState.Delivered, bench.Restart(item.Id).Status[0].State);
     }
 
@@ -67,9 +67,9 @@ public sealed class ItemWorkTests
         var item = await bench.PutAsync(
             QueueBench.Wants(ProtectionMethod.Normal), [QueueBench.To("a@partner.example"), QueueBench.To("b@partner.example")]);
         bench.Spool.Spool.BeforeWrite = () => throw new IOException("full");
-        await Assert.ThrowsAsync<SpoolUnavailableException>(() => bench.Work.TryAsync(item, QueueBench.Cancel).AsTask());
+        await Assert.ThrowsAsync<SpoolUnavailableException>(() => bench.TryAsync(item));
         bench.Spool.Spool.BeforeWrite = null;
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.Equal(["a@partner.example b@partner.example", "b@partner.example"], bench.NextHop.Tried);
         Assert.Single(bench.Reports);
     }
@@ -83,7 +83,7 @@ public sealed class ItemWorkTests
         var item = await bench.PutAsync(QueueBench.Wants(ProtectionMethod.Ca, ProtectionMethod.Kdc), [QueueBench.To("a@partner.example")]);
         for (var hour = 0; hour < 24 * 6; hour++)
         {
-            await bench.Work.TryAsync(item, QueueBench.Cancel);
+            await bench.TryAsync(item);
             bench.Time.Advance(bench.Options.RetryHeldAfter);
         }
         Assert.Empty(bench.NextHop.Tried);
@@ -95,7 +95,7 @@ public sealed class ItemWorkTests
         Assert.DoesNotContain("marker", report, StringComparison.Ordinal);
 
         bench.Protector.Missing.Remove(ProtectionMethod.Kdc);
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.Single(bench.NextHop.Tried);
         Assert.Equal(RecipientState.Delivered, item.Status[0].State);
     }
@@ -108,7 +108,7 @@ public sealed class ItemWorkTests
         using var bench = new QueueBench();
         bench.Protector.Missing[ProtectionMethod.Ca] = "no certificate";
         var decision = QueueBench.Wants(ProtectionMethod.Ca) with { Action = action, WhenUnavailable = WhenUnavailable.Reject };
-        await bench.Work.TryAsync(await bench.PutAsync(decision, [QueueBench.To("a@partner.example")]), QueueBench.Cancel);
+        await bench.TryAsync(await bench.PutAsync(decision, [QueueBench.To("a@partner.example")]));
         Assert.Empty(bench.NextHop.Tried);
         Assert.Contains("Action: failed\r\nStatus: 5.7.1\r\n", bench.ReportText(), StringComparison.Ordinal);
     }
@@ -118,9 +118,9 @@ public sealed class ItemWorkTests
     {
         using var bench = new QueueBench();
         var item = await bench.PutAsync(QueueBench.Wants() with { Action = DecisionAction.Hold }, [QueueBench.To("a@partner.example")]);
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         bench.Time.Advance(TimeSpan.FromDays(30));
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.Empty(bench.NextHop.Tried);
         Assert.Equal((RecipientState.Held, 1, null), (item.Status[0].State, item.Status[0].Attempts, item.Status[0].NextAttempt));
     }
@@ -134,11 +134,11 @@ public sealed class ItemWorkTests
         var item = await bench.PutAsync(QueueBench.Wants(ProtectionMethod.Kdc), [QueueBench.To("a@partner.example")]);
         var logAtDelivery = false;
         bench.NextHop.OnDelivery = () => logAtDelivery = File.Exists(bench.Spool.LogFile(item));
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.True(logAtDelivery);
         item = bench.Restart(item.Id);
         bench.Time.Advance(TimeSpan.FromMinutes(2));
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.Null(bench.Protector.Asked[0].Kept);
         Assert.Equal([1, 2, 3], bench.Protector.Asked[1].Kept);
     }
@@ -151,7 +151,7 @@ public sealed class ItemWorkTests
             QueueBench.Wants(ProtectionMethod.Ca),
             [QueueBench.To("a@partner.example"), QueueBench.To("b@partner.example"), QueueBench.To("c@partner.example")],
             blind: [1]);
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.Equal(["a@partner.example c@partner.example", "b@partner.example"], bench.NextHop.Tried);
     }
 
@@ -161,12 +161,12 @@ public sealed class ItemWorkTests
         using var bench = new QueueBench();
         bench.NextHop.Throws = new DeliveryException("unreachable");
         var item = await bench.PutAsync(QueueBench.Wants(ProtectionMethod.Normal), [QueueBench.To("a@partner.example")]);
-        await bench.Work.TryAsync(item, QueueBench.Cancel);
+        await bench.TryAsync(item);
         Assert.InRange(item.Status[0].NextAttempt!.Value - QueueBench.Start, TimeSpan.FromSeconds(54), TimeSpan.FromSeconds(66));
         while (!item.Status[0].IsFinal)
         {
             bench.Time.SetUtcNow(item.Status[0].NextAttempt!.Value);
-            await bench.Work.TryAsync(item, QueueBench.Cancel);
+            await bench.TryAsync(item);
         }
         Assert.InRange(bench.Time.GetUtcNow() - QueueBench.Start, TimeSpan.FromDays(5), TimeSpan.FromDays(5.2));
         Assert.Equal(2, bench.Reports.Count);

@@ -45,6 +45,8 @@ internal sealed class QueueBench : IDisposable
 
     public ItemWork Work { get; private set; }
 
+    public Task TryAsync(SpooledMail item, CancellationToken? abort = null) => Work.TryAsync(item, abort ?? Cancel);
+
     public ReportWriter Reporter =>
         new(_spool.Spool, Reports.Add, DomainName.Parse("mx.inside.example"), new QueueTimes(Options.ExpireAfter), Time);
 
@@ -113,26 +115,51 @@ internal sealed class QueueBench : IDisposable
 
 internal sealed class ScriptedNextHop : INextHop
 {
-    public string Name => "relay";
+    public string Name { get; init; } = "relay";
+
+    public int Connections => 20;
+
+    /// <summary>Each recipient domain has a next hop of its own, as with MX.</summary>
+    public bool GoesByDomain { get; set; }
+
+    public INextHop For(DomainName domain) => GoesByDomain ? new OneDomain(this, $"{Name} ({domain})") : this;
 
     public Dictionary<string, SmtpReply> Replies { get; } = [];
 
     public Exception? Throws { get; set; }
+
+    /// <summary>By the recipients' domain.</summary>
+    public Func<string, Exception?> ThrowsTo { get; set; } = _ => null;
+
+    /// <summary>By the recipients' domain: it never answers.</summary>
+    public Func<string, bool> HangsOn { get; set; } = _ => false;
 
     public Action? OnDelivery { get; set; }
 
     /// <summary>The recipients of each delivery that was tried.</summary>
     public List<string> Tried { get; } = [];
 
-    public ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
+    public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
     {
-        Tried.Add(string.Join(' ', envelope.Recipients.Select(r => r.Address.ToString())));
+        lock (Tried)
+            Tried.Add(string.Join(' ', envelope.Recipients.Select(r => r.Address.ToString())));
         OnDelivery?.Invoke();
         if (Throws is not null)
             throw Throws;
-        return ValueTask.FromResult<ImmutableArray<RecipientResult>>(
-            [.. envelope.Recipients.Select(r => new RecipientResult(r, Replies.GetValueOrDefault(r.Address.ToString(), new SmtpReply(250, "2.0.0", "ok")), false))]);
+        if (ThrowsTo(envelope.Recipients[0].Address.Domain.Ascii) is { } problem)
+            throw problem;
+        if (HangsOn(envelope.Recipients[0].Address.Domain.Ascii))
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+        return [.. envelope.Recipients.Select(r => new RecipientResult(r, Replies.GetValueOrDefault(r.Address.ToString(), new SmtpReply(250, "2.0.0", "ok")), false))];
     }
+}
+
+internal sealed record OneDomain(ScriptedNextHop All, string Name) : INextHop
+{
+    public int Connections => All.Connections;
+
+    public ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(Envelope envelope, SendableMessage message, CancellationToken cancellationToken) =>
+        All.DeliverAsync(envelope, message, cancellationToken);
 }
 
 internal sealed class ScriptedProtector(TimeProvider time) : IItemProtector
@@ -157,5 +184,22 @@ internal sealed class ScriptedProtector(TimeProvider time) : IItemProtector
             return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Failed(why));
         var ready = (ProtectionOutcome.Ready)_pass.PassThrough(item.Content, item.Mail.HoldsEightBit);
         return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Ready(ready.Message, State));
+    }
+}
+
+internal static class ItemWorkExtensions
+{
+    /// <summary>One try of all that is due, lane by lane.</summary>
+    public static async Task TryAsync(this ItemWork work, SpooledMail item, CancellationToken cancellationToken)
+    {
+        foreach (var lane in work.DueLanes(item).ToList())
+            await work.TryAsync(item, lane, cancellationToken);
+    }
+
+    /// <summary>As the runner does with a mail that made the work fail.</summary>
+    public static async Task HoldAsync(this ItemWork work, SpooledMail item, CancellationToken cancellationToken)
+    {
+        foreach (var lane in work.DueLanes(item).ToList())
+            await work.HoldAsync(item, lane, cancellationToken);
     }
 }

@@ -188,10 +188,10 @@ public sealed class ReportWriterTests
         var item = await bench.PutAsync(
             QueueBench.Wants(ProtectionMethod.Normal),
             [new EnvelopeRecipient(MailAddress.Parse("a@partner.example"), DsnNotify.Unspecified, "rfc822;x\r\nAction: delivered")]);
-        await bench.Reporter.ReportAsync(item, [new RecipientReport(0, ReportKind.Failed, "why\r\n\r\nAction: delivered\nBcc: x")], QueueBench.Cancel);
+        await bench.Reporter.ReportAsync(item, [new RecipientReport(0, ReportKind.Failed, "why\r\n\r\nAction: delivered\nBcc: x\u2028Bcc: y\u2029\u202e")], QueueBench.Cancel);
         var lines = bench.ReportText().Split("\r\n");
         Assert.DoesNotContain(lines, l => l.StartsWith("Action: delivered", StringComparison.Ordinal) || l.StartsWith("Bcc", StringComparison.Ordinal));
-        Assert.All(lines, l => Assert.DoesNotContain(l, char.IsControl));
+        Assert.All(lines, l => Assert.DoesNotContain(l, c => char.IsControl(c) || c is '\u2028' or '\u2029' or '\u202e'));
     }
 
     [Fact]

@@ -17,13 +17,13 @@ public sealed class StsPoliciesTests(RoutingFixture fixture) : IAsyncLifetime
     private readonly ServerPki _pki = new();
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
     private readonly SessionList _counted = new();
-    private PolicyHost _host = null!;
+    private HttpsHost _host = null!;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        _host = await PolicyHost.StartAsync(_pki.Server("mta-sts.sts.test"), _pki.Issuer);
+        _host = await HttpsHost.StartAsync(_pki.Server("mta-sts.sts.test"), _pki.Issuer);
         _host.Serve(Enforced);
         await AnnounceAsync("1");
     }

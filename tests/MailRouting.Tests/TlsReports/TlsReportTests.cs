@@ -141,7 +141,7 @@ public sealed class TlsReportTests(RoutingFixture fixture) : IDisposable, ITlsRe
     public async Task Report_goes_out_by_https_and_is_tried_again_there_only()
     {
         using var pki = new ServerPki(now: _time.GetUtcNow());
-        await using var host = await PolicyHost.StartAsync(pki.Server("reports.report.test"), pki.Issuer);
+        await using var host = await HttpsHost.StartAsync(pki.Server("reports.report.test"), pki.Issuer);
         var posted = new List<(string? Type, byte[] Content)>();
         host.Answer = async context =>
         {

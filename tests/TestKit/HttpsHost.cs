@@ -6,29 +6,32 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 
-namespace GatewaySecure.MailRouting.Tests;
+namespace GatewaySecure.TestKit;
 
-/// <summary>A web server over TLS on loopback that a test gives its answers to.</summary>
-internal sealed class PolicyHost : IAsyncDisposable
+/// <summary>A web server over TLS on a loopback address that a test gives its answers to. Disposing stops it.</summary>
+public sealed class HttpsHost : IAsyncDisposable
 {
     private readonly WebApplication _web;
     private int _requests;
 
-    private PolicyHost(WebApplication web) => _web = web;
+    private HttpsHost(WebApplication web) => _web = web;
 
     public int Port { get; private set; }
 
+    /// <summary>So far.</summary>
     public int Requests => _requests;
 
     public Func<HttpContext, Task> Answer { get; set; } = _ => Task.CompletedTask;
 
     public required X509Certificate2 Certificate { get; set; }
 
-    public static async Task<PolicyHost> StartAsync(X509Certificate2 certificate, X509Certificate2 issuer)
+    /// <param name="address">Null: 127.0.0.1.</param>
+    /// <param name="port">0: a free one.</param>
+    public static async Task<HttpsHost> StartAsync(X509Certificate2 certificate, X509Certificate2 issuer, IPAddress? address = null, int port = 0)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        PolicyHost? host = null;
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, e => e.UseHttps(
+        HttpsHost? host = null;
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(k => k.Listen(address ?? IPAddress.Loopback, port, e => e.UseHttps(
             new TlsHandshakeCallbackOptions
             {
                 OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions
@@ -37,7 +40,7 @@ internal sealed class PolicyHost : IAsyncDisposable
                 }),
             })));
         var web = builder.Build();
-        host = new PolicyHost(web) { Certificate = certificate };
+        host = new HttpsHost(web) { Certificate = certificate };
         web.Run(context =>
         {
             Interlocked.Increment(ref host._requests);
@@ -48,6 +51,7 @@ internal sealed class PolicyHost : IAsyncDisposable
         return host;
     }
 
+    /// <summary>Serves an MTA-STS policy where RFC 8461 §3.3 wants it.</summary>
     public void Serve(string policy, string type = "text/plain", int status = 200) => Answer = async context =>
     {
         context.Response.StatusCode = context.Request.Path == "/.well-known/mta-sts.txt" ? status : 404;
