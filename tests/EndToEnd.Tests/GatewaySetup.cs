@@ -38,7 +38,7 @@ internal sealed record GatewaySetup
     /// <summary>Who may relay without authentication.</summary>
     public string RelayNetwork { get; init; } = "127.0.0.1/32";
 
-    public string MaxMessageSize { get; init; } = "200 MB";
+    public string MaxMessageSize { get; init; } = "220 MB";
 
     /// <summary>Mail to these domains goes to their own hosts, as the DNS has them; empty: to none.</summary>
     public IReadOnlyList<string> MxDomains { get; init; } = [];
