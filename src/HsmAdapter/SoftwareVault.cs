@@ -25,6 +25,7 @@ public sealed class SoftwareVault : IMasterKeyVault, IDisposable
         _spool = new KeyBox(vaultKey, "GatewaySecure/vault/spool/1");
         _signing = new KeyBox(vaultKey, "GatewaySecure/vault/signing/1");
         Spool = new SpoolKey(_spool);
+        Marks = new MarkKey(vaultKey);
     }
 
     public string Description => "software vault, for trials";
@@ -33,6 +34,9 @@ public sealed class SoftwareVault : IMasterKeyVault, IDisposable
 
     /// <summary>For the spool's data keys; the same one at each start.</summary>
     public SpoolKey Spool { get; }
+
+    /// <summary>For the marks on mail that was dealt with.</summary>
+    public MarkKey Marks { get; }
 
     /// <summary>Keys below <c>vault/</c> of the state directory, made at the first start.</summary>
     /// <exception cref="InvalidDataException">The key file is damaged, or others may read it.</exception>
@@ -119,6 +123,7 @@ public sealed class SoftwareVault : IMasterKeyVault, IDisposable
         _masterKeys.Dispose();
         _spool.Dispose();
         _signing.Dispose();
+        Marks.Dispose();
     }
 
     private static byte[] Context(MasterKeyName name) => Encoding.ASCII.GetBytes($"{name.Principal}/{name.Kvno}");

@@ -1,3 +1,5 @@
+using GatewaySecure.MailProtection.Mime;
+
 namespace GatewaySecure.MailProtection;
 
 /// <summary>
@@ -25,6 +27,25 @@ public sealed class SendableMessage
 
     /// <summary>What was done, with its evidence, for tracking and audit.</summary>
     public ProtectionRecord Record { get; }
+
+    /// <summary>The same message below one more header field of the gateway.</summary>
+    /// <param name="field">With its name, its folding and its last line end.</param>
+    /// <exception cref="ArgumentException">It is not exactly one field.</exception>
+    public SendableMessage Below(ReadOnlyMemory<byte> field)
+    {
+        var header = HeaderBlock.TryParse(field, isWhole: true)!;
+        if (header.Fields.Count != 1 || header.BodyOffset != field.Length || header.EndsInEmptyLine || !field.Span.EndsWith("\r\n"u8))
+            throw new ArgumentException("Only a single header field can be put on top.", nameof(field));
+        return new SendableMessage(Length + field.Length, MayHoldEightBit, Record, async (destination, cancellationToken) =>
+        {
+            await destination.WriteAsync(field, cancellationToken);
+            await _write(destination, cancellationToken);
+        });
+    }
+
+    /// <summary>The same message with one more sentence in its record.</summary>
+    public SendableMessage Noting(string sentence) =>
+        new(Length, MayHoldEightBit, Record with { Summary = $"{sentence} {Record.Summary}" }, _write);
 
     public ValueTask WriteToAsync(Stream destination, CancellationToken cancellationToken) =>
         _write(destination, cancellationToken);

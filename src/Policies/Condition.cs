@@ -52,6 +52,25 @@ public abstract record Condition
                 : (false, $"recipient {facts.Recipient} does not match {string.Join(" or ", AnyOf)}");
     }
 
+    /// <summary>What the mail's structure proves it to be.</summary>
+    public sealed record KindIs(ImmutableArray<MailKind> AnyOf) : Condition
+    {
+        public override bool NeedsContent => true;
+
+        internal override string Canonical => "kind" + Policies.Canonical.Of(AnyOf.Select(k => k.ToString()));
+
+        internal override (bool Holds, string Why) Judge(MailFacts facts)
+        {
+            if (facts.Headers is null)
+                throw new InvalidOperationException("The kind of a mail is not known before DATA.");
+            return AnyOf.Contains(facts.Kind)
+                ? (true, $"kind is {Word(facts.Kind)}")
+                : (false, $"kind is {Word(facts.Kind)}, not {string.Join(" or ", AnyOf.Select(Word))}");
+        }
+
+        private static string Word(MailKind kind) => kind.ToString().ToLowerInvariant();
+    }
+
     /// <summary>Some header field of that name, with a value that matches; without patterns: with any value. <c>subject</c> is one of them.</summary>
     public sealed record HeaderIs(string Name, ImmutableArray<TextPattern> AnyOf) : Condition
     {

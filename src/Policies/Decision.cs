@@ -22,11 +22,14 @@ public sealed record Decision
     /// <summary>What to do where none of <see cref="Methods"/> can be had.</summary>
     public WhenUnavailable WhenUnavailable { get; init; } = WhenUnavailable.Hold;
 
+    /// <summary>What becomes of TNEF before the mail is protected.</summary>
+    public TnefHandling Tnef { get; init; }
+
     /// <summary>One plain sentence for logs, holds and reports.</summary>
     public required string Reason { get; init; }
 
     /// <summary>What is to be done, without who decided it and why.</summary>
-    public RuleOutcome ToOutcome() => new(Action, Methods, WhenUnavailable);
+    public RuleOutcome ToOutcome() => new(Action, Methods, WhenUnavailable, Tnef);
 }
 
 /// <summary>What a decision does with a recipient's mail.</summary>

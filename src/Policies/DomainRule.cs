@@ -8,18 +8,30 @@ namespace GatewaySecure.Policies;
 /// <param name="Conditions">All must hold; none at all means every mail.</param>
 public sealed record DomainRule(string Name, ImmutableArray<Condition> Conditions, RuleOutcome Outcome)
 {
+    /// <summary>No exemption lowers what it demands, wherever it stands.</summary>
+    public bool IsMandatory { get; init; }
+
+    /// <summary>Takes no part in finding the rule that wins; lowers what that demands for mail of its kinds.</summary>
+    public bool IsExemption { get; init; }
+
     public bool NeedsContent => Conditions.Any(c => c.NeedsContent);
 
-    internal string Canonical => Policies.Canonical.Of([Name, .. Conditions.Select(c => c.Canonical), Outcome.Canonical]);
+    internal string Canonical => Policies.Canonical.Of(
+        [Name, .. Conditions.Select(c => c.Canonical), Outcome.Canonical, .. IsMandatory ? ["mandatory"] : (string[])[], .. IsExemption ? ["exempt"] : (string[])[]]);
 }
 
 /// <summary>What a rule wants.</summary>
 /// <param name="Methods">In the order in which to try them; empty unless <paramref name="Action"/> is Protect.</param>
-public sealed record RuleOutcome(DecisionAction Action, ImmutableArray<ProtectionMethod> Methods, WhenUnavailable WhenUnavailable = WhenUnavailable.Hold)
+public sealed record RuleOutcome(
+    DecisionAction Action,
+    ImmutableArray<ProtectionMethod> Methods,
+    WhenUnavailable WhenUnavailable = WhenUnavailable.Hold,
+    TnefHandling Tnef = TnefHandling.Keep)
 {
     public static RuleOutcome Protect(params ProtectionMethod[] methods) => new(DecisionAction.Protect, [.. methods]);
 
-    internal string Canonical => $"{Action} {string.Join(',', Methods)} {WhenUnavailable}";
+    internal string Canonical =>
+        $"{Action} {string.Join(',', Methods)} {WhenUnavailable}{(Tnef == TnefHandling.Keep ? "" : $" {Tnef}")}";
 
     /// <summary>
     /// It protects no less than the other: neither in what it may end with nor in the best it tries. Holding lets nothing out, refusing
@@ -35,7 +47,7 @@ public sealed record RuleOutcome(DecisionAction Action, ImmutableArray<Protectio
     public bool IsSameAs(RuleOutcome other)
     {
         ArgumentNullException.ThrowIfNull(other);
-        return Action == other.Action && WhenUnavailable == other.WhenUnavailable && Methods.SequenceEqual(other.Methods);
+        return Action == other.Action && WhenUnavailable == other.WhenUnavailable && Tnef == other.Tnef && Methods.SequenceEqual(other.Methods);
     }
 
     private (int Weakest, int Best) Strength => Action switch

@@ -17,6 +17,27 @@ public sealed record MailFacts
 
     /// <summary>Header fields in order, names as written, values unfolded and RFC 2047-decoded; null before DATA.</summary>
     public ImmutableArray<HeaderFact>? Headers { get; init; }
+
+    /// <summary>What its structure proves it to be; known with <see cref="Headers"/>.</summary>
+    public MailKind Kind { get; init; }
+}
+
+/// <summary>What a mail is by its structure, and not only by what it says of itself. Whatever is not proved is ordinary.</summary>
+public enum MailKind
+{
+    Ordinary,
+
+    /// <summary>A meeting request, its answer or its cancellation (RFC 6047), without attachments.</summary>
+    Calendar,
+
+    /// <summary>A disposition notification: it was read, or deleted (RFC 8098).</summary>
+    Receipt,
+
+    /// <summary>A delivery report from the null reverse-path (RFC 3464).</summary>
+    Report,
+
+    /// <summary>A journal report of a listed Exchange server. Rules are not asked about it.</summary>
+    Journal,
 }
 
 /// <summary>One header field: name as written, value unfolded and decoded.</summary>
@@ -36,6 +57,19 @@ public enum ProtectionMethod
     Normal,
     Ca,
     Kdc,
+}
+
+/// <summary>What becomes of TNEF (winmail.dat) before the mail is protected.</summary>
+public enum TnefHandling
+{
+    /// <summary>It stays as it is.</summary>
+    Keep,
+
+    /// <summary>It becomes MIME; what can't be opened is held.</summary>
+    Open,
+
+    /// <summary>It becomes MIME where it can be opened, and else stays as it is.</summary>
+    OpenIfPossible,
 }
 
 /// <summary>What happens where none of a rule's methods can be had. There is no "send in clear": a rule that wants that names <c>normal</c>.</summary>

@@ -36,7 +36,11 @@ public static class PolicyCompiler
         if (set.Rules.Take(index).Any(r => r.Name.Equals(rule.Name, StringComparison.OrdinalIgnoreCase)))
             findings.Add(new($"{key}.name", $"'{rule.Name}' is the name of an earlier rule too", IsError: true));
         CheckOutcome(key, rule.Outcome, findings);
-
+        if (rule.IsExemption)
+        {
+            CheckExemption(set, rule, key, findings);
+            return;
+        }
         // A content rule can be overruled by what the envelope demands, so it shadows nothing for certain.
         if (set.Rules.Take(index).FirstOrDefault(r => !r.NeedsContent && Shadows(r, rule)) is { } earlier)
             findings.Add(new(key, $"'{rule.Name}' is never reached: '{earlier.Name}' matches all of its mail before", IsError: false));
@@ -47,6 +51,18 @@ public static class PolicyCompiler
                 $"'{rule.Name}' depends on what the sender writes, so it only raises protection: mail that '{stricter.Name}' demands more for keeps that",
                 IsError: false));
         }
+    }
+
+    private static void CheckExemption(PolicySet set, DomainRule rule, string key, ImmutableArray<PolicyFinding>.Builder findings)
+    {
+        if (!rule.Conditions.Any(c => c is Condition.KindIs))
+            findings.Add(new($"{key}.exempt", "needs a 'kind': only what the structure of a mail proves can lower protection", IsError: true));
+        if (rule.IsMandatory)
+            findings.Add(new($"{key}.mandatory", "has no meaning beside 'exempt'", IsError: true));
+        if (rule.Outcome.Action != DecisionAction.Protect)
+            findings.Add(new($"{key}.action", "has no meaning beside 'exempt': say with 'method' how such mail goes", IsError: true));
+        else if (set.Rules.FirstOrDefault(r => r.IsMandatory && !rule.Outcome.IsAtLeast(r.Outcome) && Shadows(r, rule)) is { } mandatory)
+            findings.Add(new(key, $"'{rule.Name}' exempts nothing: '{mandatory.Name}' is mandatory for all of its mail", IsError: false));
     }
 
     private static void CheckOutcome(string key, RuleOutcome outcome, ImmutableArray<PolicyFinding>.Builder findings)

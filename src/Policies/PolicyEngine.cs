@@ -5,7 +5,8 @@ namespace GatewaySecure.Policies;
 /// <summary>
 /// Decides by the first rule that matches. Pure: the same snapshot and facts give the same answer, and explaining is deciding
 /// with the notes kept. Where the rule that matches depends on what the sender writes (a subject, a header field), it can only
-/// raise protection: what the envelope alone demands is the floor (a user may raise protection, never lower it).
+/// raise protection: what the envelope alone demands is the floor (a user may raise protection, never lower it). The one way down is an
+/// exemption: for mail whose structure proves its kind, and never against a mandatory rule or what was asked for in the mail itself.
 /// </summary>
 public static class PolicyEngine
 {
@@ -19,7 +20,8 @@ public static class PolicyEngine
     /// <summary>The decision, and what was found at every rule.</summary>
     public static Explanation Explain(PolicySnapshot snapshot, MailFacts facts)
     {
-        var notes = new List<RuleNote>();
+        ArgumentNullException.ThrowIfNull(snapshot);
+        var notes = new RuleNote[snapshot.Rules.Length];
         var decision = Evaluate(snapshot, facts, notes);
         return new Explanation(decision, [.. notes]);
     }
@@ -35,11 +37,12 @@ public static class PolicyEngine
         var (floor, why) = Floor(snapshot, facts);
         var before = floor is null ? snapshot.Rules.Length : snapshot.Rules.IndexOf(floor);
         var open = OutcomeOf(snapshot, floor).Action != DecisionAction.Reject
-            && snapshot.Rules.Take(before).Any(r => r.NeedsContent && r.Conditions.Where(c => !c.NeedsContent).All(c => c.Judge(facts).Holds));
+            && snapshot.Rules.Where((r, i) => r.NeedsContent && (i < before || r.IsExemption))
+                .Any(r => r.Conditions.Where(c => !c.NeedsContent).All(c => c.Judge(facts).Holds));
         return open ? null : ToDecision(snapshot, floor, why);
     }
 
-    private static Decision Evaluate(PolicySnapshot snapshot, MailFacts facts, List<RuleNote>? notes)
+    private static Decision Evaluate(PolicySnapshot snapshot, MailFacts facts, RuleNote[]? notes)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         ArgumentNullException.ThrowIfNull(facts);
@@ -48,11 +51,15 @@ public static class PolicyEngine
         var floorKnown = false;
         DomainRule? winner = null;
         var winnerWhy = NoRule;
-        foreach (var rule in snapshot.Rules)
+        var winnerAt = -1;
+        for (var i = 0; i < snapshot.Rules.Length; i++)
         {
+            var rule = snapshot.Rules[i];
+            if (rule.IsExemption)
+                continue;
             if (winner is not null)
             {
-                notes?.Add(new RuleNote(rule.Name, RuleFinding.NotReached, $"not reached: '{winner.Name}' won before"));
+                notes![i] = new RuleNote(rule.Name, RuleFinding.NotReached, $"not reached: '{winner.Name}' won before");
                 continue;
             }
             var (holds, why) = Judge(rule, facts);
@@ -63,14 +70,63 @@ public static class PolicyEngine
                 if (!rule.Outcome.IsAtLeast(OutcomeOf(snapshot, floor)))
                     (holds, why) = (false, $"matches ({why}), but would lower what {Shown(floor)} demands");
             }
-            notes?.Add(new RuleNote(rule.Name, holds ? RuleFinding.Won : RuleFinding.NotMatched, why));
+            if (notes is not null)
+                notes[i] = new RuleNote(rule.Name, holds ? RuleFinding.Won : RuleFinding.NotMatched, why);
             if (!holds)
                 continue;
-            (winner, winnerWhy) = (rule, why);
+            (winner, winnerWhy, winnerAt) = (rule, why, i);
             if (notes is null)
                 break;
         }
-        return ToDecision(snapshot, winner, winnerWhy);
+        if (Exemption(snapshot, facts, winner, notes) is not (var exemption, var exemptionWhy))
+            return ToDecision(snapshot, winner, winnerWhy);
+        if (notes is not null && winner is not null)
+            notes[winnerAt] = new RuleNote(winner.Name, RuleFinding.Exempted, $"matches ({winnerWhy}), but '{exemption.Name}' exempts from it");
+        return ToDecision(snapshot, exemption, $"{exemptionWhy}, and so exempt from {Shown(winner)}");
+    }
+
+    /// <summary>The first exemption that holds and that nothing forbids.</summary>
+    private static (DomainRule Rule, string Why)? Exemption(PolicySnapshot snapshot, MailFacts facts, DomainRule? winner, RuleNote[]? notes)
+    {
+        (DomainRule Rule, string Why)? found = null;
+        for (var i = 0; i < snapshot.Rules.Length; i++)
+        {
+            var rule = snapshot.Rules[i];
+            if (!rule.IsExemption)
+                continue;
+            if (found is { } first)
+            {
+                notes![i] = new RuleNote(rule.Name, RuleFinding.NotReached, $"not reached: '{first.Rule.Name}' exempts before");
+                continue;
+            }
+            var (holds, why) = Judge(rule, facts);
+            if (holds && ObjectionTo(rule, snapshot, facts, winner) is { } objection)
+                (holds, why) = (false, $"matches ({why}), but {objection}");
+            if (notes is not null)
+                notes[i] = new RuleNote(rule.Name, holds ? RuleFinding.Won : RuleFinding.NotMatched, why);
+            if (!holds)
+                continue;
+            found = (rule, why);
+            if (notes is null)
+                break;
+        }
+        return found;
+    }
+
+    /// <summary>Why an exemption that matches exempts from nothing; null: it does.</summary>
+    private static string? ObjectionTo(DomainRule exemption, PolicySnapshot snapshot, MailFacts facts, DomainRule? winner)
+    {
+        var demanded = OutcomeOf(snapshot, winner);
+        if (demanded.Action != DecisionAction.Protect)
+            return $"what {Shown(winner)} refuses or holds is exempt from nothing";
+        if (exemption.Outcome.IsAtLeast(demanded))
+            return $"{Shown(winner)} demands no more";
+        // Somebody asked for it in this very mail.
+        if (winner is { NeedsContent: true })
+            return $"{Shown(winner)} goes by what was written in this mail";
+        return snapshot.Rules.FirstOrDefault(r => r.IsMandatory && !exemption.Outcome.IsAtLeast(r.Outcome) && Judge(r, facts).Holds) is { } mandatory
+            ? $"{Shown(mandatory)} is mandatory"
+            : null;
     }
 
     /// <summary>What the envelope alone demands.</summary>
@@ -111,6 +167,7 @@ public static class PolicyEngine
             Action = outcome.Action,
             Methods = outcome.Methods,
             WhenUnavailable = outcome.WhenUnavailable,
+            Tnef = outcome.Tnef,
             Reason = $"{Shown(rule)}: {why}",
         };
     }
@@ -132,4 +189,7 @@ public enum RuleFinding
     Won,
     NotMatched,
     NotReached,
+
+    /// <summary>It would have won, and an exemption lowers what it demands.</summary>
+    Exempted,
 }

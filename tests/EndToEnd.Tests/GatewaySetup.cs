@@ -32,16 +32,13 @@ internal sealed record GatewaySetup
     /// <summary>Further next hops on 127.0.0.1: the domain whose mail goes there, the port, and the value of <c>tls</c> (further lines may follow it).</summary>
     public IReadOnlyList<(string Domain, int Port, string Tls)> FurtherHops { get; init; } = [];
 
-    /// <summary>Of the gateway's process, beside this one's own.</summary>
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
-
     /// <summary>Whose bare line ends the relay port normalises.</summary>
     public string NormaliseFrom { get; init; } = "";
 
     /// <summary>Who may relay without authentication.</summary>
     public string RelayNetwork { get; init; } = "127.0.0.1/32";
 
-    public string MaxMessageSize { get; init; } = "200 MB";
+    public string MaxMessageSize { get; init; } = "220 MB";
 
     /// <summary>Mail to these domains goes to their own hosts, as the DNS has them; empty: to none.</summary>
     public IReadOnlyList<string> MxDomains { get; init; } = [];
@@ -63,6 +60,12 @@ internal sealed record GatewaySetup
 
     /// <summary>Further keys of the relay listener with their values, one for each line.</summary>
     public IReadOnlyList<string> RelayListener { get; init; } = [];
+
+    /// <summary>What goes to <see cref="NextHopPort"/> carries the mark of mail that was dealt with.</summary>
+    public bool Marks { get; init; }
+
+    /// <summary>What becomes of TNEF in mail to partners.</summary>
+    public string Tnef { get; init; } = "keep";
 
     /// <summary>Further lines at the top level.</summary>
     public string More { get; init; } = "";
@@ -95,6 +98,7 @@ internal sealed record GatewaySetup
               default:
                 smtp: 127.0.0.1:{NextHopPort}
                 tls: never
+                mark-processed: {(Marks ? "true" : "false")}
             {Hop("sink", SinkPort)}
             {Hop("data-sink", DataSinkPort)}
             {(MxDomains.Count > 0 ? "  internet:\n    mx: true" : "")}
@@ -110,6 +114,7 @@ internal sealed record GatewaySetup
               - name: partners get S/MIME
                 recipient: [partner.example, sink.partner.example]
                 method: ca
+                tnef: {Tnef}
                 when-unavailable: hold
               - name: our own people get KDC mail
                 direction: internal

@@ -7,6 +7,7 @@ namespace GatewaySecure.TestKit;
 /// <summary>Signals to processes that this one started; the platform itself offers only SIGKILL.</summary>
 public static partial class ProcessSignal
 {
+    private const int Sigkill = 9;
     private const int Sigterm = 15;
     private const int NoSuchProcess = 3;
 
@@ -18,6 +19,14 @@ public static partial class ProcessSignal
         // It may end between the question and the signal; its id has not gone to a stranger in so short a time.
         if (!process.HasExited && Kill(process.Id, Sigterm) != 0 && Marshal.GetLastPInvokeError() is not NoSuchProcess and var error)
             throw new Win32Exception(error);
+    }
+
+    /// <summary>SIGKILL, at once and from any thread.</summary>
+    /// <exception cref="Win32Exception">The signal was not delivered.</exception>
+    public static void Kill(int process)
+    {
+        if (Kill(process, Sigkill) != 0)
+            throw new Win32Exception(Marshal.GetLastPInvokeError());
     }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]

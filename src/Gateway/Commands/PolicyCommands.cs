@@ -52,6 +52,7 @@ internal static class PolicyCommands
         var subject = new Option<string?>("--subject") { Description = "The subject." };
         var header = new Option<string[]>("--header") { Description = "A header field \"Name: value\"; may be given several times." };
         var eml = new Option<string?>("--eml") { Description = "A message file, whose header fields are used." };
+        var kind = new Option<MailKind?>("--kind") { Description = "As if it were of this kind: calendar, receipt or report. Without it: by the structure of --eml." };
         var outside = new Option<bool>("--outside") { Description = "As if it came from outside without authentication: always inbound." };
         var json = new Option<bool>("--json") { Description = "As JSON, for scripts." };
         var explain = new Command("explain", """
@@ -61,7 +62,7 @@ internal static class PolicyCommands
               gateway policy explain --from alice@example.org --to bob@partner.example --subject "Offer" --state /var/lib/gatewaysecure
               gateway policy explain --from alice@example.org --to bob@example.org --eml mail.eml --json
             """)
-        { config, state, from, to, subject, header, eml, outside, json };
+        { config, state, from, to, subject, header, eml, kind, outside, json };
         explain.SetAction(async (parsed, cancellationToken) =>
         {
             if (CommonOptions.Load(parsed.GetValue(config)!) is not { } configuration)
@@ -72,10 +73,11 @@ internal static class PolicyCommands
             if (headers is null || recipients.Contains(null) || (sender is null && parsed.GetValue(from) != "<>"))
                 return ExitCode.Problem;
 
+            var of = parsed.GetValue(kind) ?? (parsed.GetValue(eml) is { } file ? MailKinds.OfFile(file, sender is null) : MailKind.Ordinary);
             var look = preview(configuration, parsed.GetValue(state));
             var answers = new List<Answer>();
             foreach (var recipient in recipients)
-                answers.Add(await AnswerAsync(configuration.Policy, look, sender, recipient!, headers.Value, parsed.GetValue(outside), cancellationToken));
+                answers.Add(await AnswerAsync(configuration.Policy, look, sender, recipient!, headers.Value, of, parsed.GetValue(outside), cancellationToken));
             if (parsed.GetValue(json))
                 Console.WriteLine(JsonSerializer.Serialize(answers, CommonOptions.Json));
             else
@@ -91,11 +93,12 @@ internal static class PolicyCommands
         MailAddress? sender,
         MailAddress recipient,
         ImmutableArray<HeaderFact> headers,
+        MailKind kind,
         bool outside,
         CancellationToken cancellationToken)
     {
         var direction = outside ? Direction.Inbound : policy.DirectionOf(sender, recipient);
-        var explanation = PolicyEngine.Explain(policy, new MailFacts { Direction = direction, Sender = sender, Recipient = recipient, Headers = headers });
+        var explanation = PolicyEngine.Explain(policy, new MailFacts { Direction = direction, Sender = sender, Recipient = recipient, Headers = headers, Kind = kind });
         var uses = ImmutableArray.CreateBuilder<MethodPreview>();
         foreach (var method in explanation.Decision.Methods)
             uses.Add(new MethodPreview(method, await look.PreviewAsync(method, sender, recipient, cancellationToken)));

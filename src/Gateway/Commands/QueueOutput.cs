@@ -109,7 +109,11 @@ internal sealed class QueueOutput(QueueRequest request, bool json)
     private void PrintWhole(QueueLine line)
     {
         if (_shown != line.Id)
+        {
             Console.WriteLine($"{line.Id}, {line.Size} octets, accepted {Time(line.Accepted)} from {line.Peer}, sender {line.Sender}");
+            if (!line.RemovedFields.IsEmpty)
+                Console.WriteLine($"  removed from its header: {string.Join(", ", line.RemovedFields)}");
+        }
         _shown = line.Id;
         Console.WriteLine($"  {line.Recipient}: {line.State}, {line.Attempts} attempts{(line.NextHop is null ? "" : $", by {line.NextHop}")}");
         Console.WriteLine($"    decided by {line.Decision}");

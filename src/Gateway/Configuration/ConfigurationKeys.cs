@@ -15,6 +15,9 @@ internal static class ConfigurationKeys
         "relay-networks",
         "relay-evidence-from",
         "relay-certificates",
+        "exchange-peers",
+        "exchange-tenants",
+        "journal",
         "users",
         "authentication",
         "next-hops",
@@ -64,9 +67,11 @@ internal static class ConfigurationKeys
 
     public static readonly string[] Scanner = ["name", "milter", "direction", "timeout", "connections", "infected"];
 
-    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory", "mx"];
+    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory", "mx", "mark-processed"];
 
     public static readonly string[] Route = ["recipients", "next-hop"];
+
+    public static readonly string[] Journal = ["recipient", "next-hop", "method"];
 
     public static readonly string[] Dns = ["resolver", "trusted"];
 
@@ -108,9 +113,9 @@ internal static class ConfigurationKeys
 
     public static readonly string[] Limits = [.. ListenerLimits, "wrong-password-rate-per-address", "exempt-from", "drain-timeout"];
 
-    public static readonly string[] Outcome = ["method", "action", "when-unavailable"];
+    public static readonly string[] Outcome = ["method", "action", "when-unavailable", "tnef"];
 
-    public static readonly string[] Rule = ["name", "direction", "sender", "recipient", "subject", "header", .. Outcome];
+    public static readonly string[] Rule = ["name", "direction", "sender", "recipient", "subject", "header", "kind", "mandatory", "exempt", .. Outcome];
 
     /// <summary>By the names that the schema's definitions have.</summary>
     public static readonly FrozenDictionary<string, string[]> All = new Dictionary<string, string[]>
@@ -124,6 +129,7 @@ internal static class ConfigurationKeys
         ["scanner"] = Scanner,
         ["nextHop"] = NextHop,
         ["route"] = Route,
+        ["journal"] = Journal,
         ["dns"] = Dns,
         ["tlsReports"] = TlsReports,
         ["certificates"] = Certificates,

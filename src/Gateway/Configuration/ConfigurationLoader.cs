@@ -54,13 +54,17 @@ internal sealed class ConfigurationLoader
         var hops = NextHopReader.Read(top);
         var (queue, spool) = QueueReader.Read(top);
         var limits = LimitsReader.Read(top);
+        var listeners = ListenerReader.Read(top, limits);
         var configuration = new GatewayConfiguration
         {
             HostName = top.Required<DomainName>("hostname", ValueParsers.Domain!)!,
             OrganisationDomains = domains,
-            Listeners = ListenerReader.Read(top, limits),
+            Listeners = listeners,
             Tls = top.Section("tls", ConfigurationKeys.Tls) is { } tls ? new TlsConfiguration(tls.RequiredFile("certificate"), tls.RequiredFile("key")) : null,
             RelayEvidenceFrom = top.List<IPNetwork>("relay-evidence-from", ValueParsers.Network, mayBeEmpty: true),
+            ExchangePeers = ExchangeReader.ReadPeers(top, listeners),
+            ExchangeTenants = ExchangeReader.ReadTenants(top),
+            Journal = ExchangeReader.ReadJournal(top, hops),
             Users = UserReader.Read(top),
             Authentication = AuthenticationReader.Read(top),
             Dkim = AuthenticationReader.ReadKeys(top),

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Queue;
+using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
@@ -22,6 +23,15 @@ internal sealed record GatewayConfiguration
     public TlsConfiguration? Tls { get; init; }
 
     public ImmutableArray<IPNetwork> RelayEvidenceFrom { get; init; } = [];
+
+    /// <summary>Exchange servers, whose own header fields are believed.</summary>
+    public ExchangePeers ExchangePeers { get; init; } = ExchangePeers.None;
+
+    /// <summary>Our own tenants, where the peers' addresses are those of Exchange Online; empty: nobody shares them.</summary>
+    public ImmutableArray<DomainName> ExchangeTenants { get; init; } = [];
+
+    /// <summary>Null: journal reports are refused.</summary>
+    public JournalConfiguration? Journal { get; init; }
 
     public ImmutableArray<UserConfiguration> Users { get; init; } = [];
 
@@ -63,3 +73,9 @@ internal sealed record UserConfiguration(string Name, string PasswordHash, Immut
 
 /// <summary>The KDC that runs inside the gateway.</summary>
 internal sealed record KdcConfiguration(Realm Realm, TimeSpan TicketLifetime);
+
+/// <summary>Where Exchange's journal reports go, and nothing else.</summary>
+/// <param name="Recipient">The one address.</param>
+/// <param name="NextHop">The one way there.</param>
+/// <param name="Method">How they are protected.</param>
+internal sealed record JournalConfiguration(MailAddress Recipient, string NextHop, ProtectionMethod Method);

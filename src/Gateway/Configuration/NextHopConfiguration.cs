@@ -5,7 +5,11 @@ using GatewaySecure.Smtp.Client;
 namespace GatewaySecure.Gateway.Configuration;
 
 /// <summary>One of <paramref name="Smtp"/>, <paramref name="Directory"/> and <paramref name="Mx"/> is set.</summary>
-internal sealed record NextHopConfiguration(string Name, SmtpHopConfiguration? Smtp, string? Directory, MxHopConfiguration? Mx = null);
+internal sealed record NextHopConfiguration(string Name, SmtpHopConfiguration? Smtp, string? Directory, MxHopConfiguration? Mx = null)
+{
+    /// <summary>What is handed to it carries the mark of mail that was dealt with.</summary>
+    public bool Marks { get; init; }
+}
 
 /// <summary>The recipient's own mail hosts, by the DNS.</summary>
 /// <param name="RequireTls">Also of domains that demand none.</param>

@@ -28,7 +28,10 @@ internal static class NextHopReader
                 hops.Add(new NextHopConfiguration(name, null, section.FullPath(directory)));
                 continue;
             }
-            hops.Add(new NextHopConfiguration(name, ReadSmtpHop(section), null));
+            hops.Add(new NextHopConfiguration(name, ReadSmtpHop(section), null)
+            {
+                Marks = section.Optional<bool>("mark-processed", ValueParsers.Switch, false),
+            });
         }
         if (!top.Has("next-hops"))
             top.Problem("next-hops", "is missing: where mail goes from here");

@@ -16,6 +16,12 @@ internal static class PolicyReader
     private static readonly ValueParser<DecisionAction> Action = ValueParsers.Word(
         ("reject", DecisionAction.Reject), ("hold", DecisionAction.Hold));
 
+    private static readonly ValueParser<MailKind> Kind = ValueParsers.Word(
+        ("calendar", MailKind.Calendar), ("receipt", MailKind.Receipt), ("report", MailKind.Report));
+
+    private static readonly ValueParser<TnefHandling> Tnef = ValueParsers.Word(
+        ("keep", TnefHandling.Keep), ("open", TnefHandling.Open), ("open-if-possible", TnefHandling.OpenIfPossible));
+
     /// <summary>Null: hold or reject; else the method to fall back to.</summary>
     private static readonly ValueParser<(WhenUnavailable Then, ProtectionMethod? Method)> Fallback =
         ValueParsers.Word<(WhenUnavailable, ProtectionMethod?)>(
@@ -56,7 +62,11 @@ internal static class PolicyReader
         var name = section.Required<string>("name", ValueParsers.Text!);
         var outcome = ReadOutcome(section);
         var conditions = ReadConditions(section).ToImmutableArray();
-        return name is null || outcome is null ? null : new DomainRule(name, conditions, outcome);
+        var mandatory = section.Optional<bool>("mandatory", ValueParsers.Switch, false);
+        var exemption = section.Optional<bool>("exempt", ValueParsers.Switch, false);
+        return name is null || outcome is null
+            ? null
+            : new DomainRule(name, conditions, outcome) { IsMandatory = mandatory, IsExemption = exemption };
     }
 
     private static IEnumerable<Condition> ReadConditions(ConfigurationSection section)
@@ -67,6 +77,8 @@ internal static class PolicyReader
             yield return new Condition.SenderIs(section.List<AddressPattern>("sender", ValueParsers.Pattern!));
         if (section.Has("recipient"))
             yield return new Condition.RecipientIs(section.List<AddressPattern>("recipient", ValueParsers.Pattern!));
+        if (section.Has("kind"))
+            yield return new Condition.KindIs(section.List("kind", Kind));
         if (section.Has("subject"))
             yield return new Condition.HeaderIs("Subject", section.List<TextPattern>("subject", ValueParsers.TextPattern!));
         var (single, pairs) = section.TextOrMapping<TextPattern>("header", ValueParsers.FieldName!, ValueParsers.TextPattern!);
@@ -101,8 +113,11 @@ internal static class PolicyReader
         }
         if (hasAction)
         {
-            if (section.Has("when-unavailable"))
-                section.Problem("when-unavailable", "has no meaning beside 'action'");
+            foreach (var key in (string[])["when-unavailable", "tnef"])
+            {
+                if (section.Has(key))
+                    section.Problem(key, "has no meaning beside 'action'");
+            }
             var action = section.Optional("action", Action, DecisionAction.Protect);
             return action == DecisionAction.Protect ? null : new RuleOutcome(action, []);
         }
@@ -110,6 +125,10 @@ internal static class PolicyReader
         var (then, another) = section.Optional("when-unavailable", Fallback, (WhenUnavailable.Hold, null));
         if (methods.IsEmpty)
             return null;
-        return new RuleOutcome(DecisionAction.Protect, another is { } method ? methods.Add(method) : methods, then);
+        return new RuleOutcome(
+            DecisionAction.Protect,
+            another is { } method ? methods.Add(method) : methods,
+            then,
+            section.Optional("tnef", Tnef, TnefHandling.Keep));
     }
 }

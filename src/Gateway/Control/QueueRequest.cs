@@ -77,6 +77,9 @@ internal sealed record QueueLine
     /// <summary>The address it came from.</summary>
     public required string Peer { get; init; }
 
+    /// <summary>Names of the header fields that its peer may not bring, and that were removed.</summary>
+    public ImmutableArray<string> RemovedFields { get; init; } = [];
+
     public required string Sender { get; init; }
 
     public required string Recipient { get; init; }

@@ -32,5 +32,5 @@ internal sealed class QueueRules(ReceivingSettings settings)
     public Decision DecideWithoutHolds(SpooledMail item, int index) => Decide(item, index, HeadersOf(item), _withoutHolds);
 
     private Decision Decide(SpooledMail item, int index, ImmutableArray<HeaderFact> headers, PolicySnapshot policy) =>
-        _gate.Decide(item.Mail.Session.FromInside, item.Mail.Envelope.Sender, item.Mail.Envelope.Recipients[index].Address, headers, policy);
+        _gate.Decide(item.Mail.Session.FromInside, item.Mail.Envelope.Sender, item.Mail.Envelope.Recipients[index].Address, headers, item.Mail.Kind, policy);
 }

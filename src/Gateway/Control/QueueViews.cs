@@ -25,6 +25,7 @@ internal static class QueueViews
             Accepted = item.Mail.AcceptedAt,
             Size = item.Content.Length,
             Peer = item.Mail.Session.Describe(),
+            RemovedFields = item.Mail.RemovedFields,
             Sender = item.Mail.Envelope.Sender?.ToString() ?? "<>",
             Recipient = recipient.ToString(),
             State = status.State,

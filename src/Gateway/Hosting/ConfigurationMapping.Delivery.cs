@@ -1,6 +1,9 @@
+using System.Collections.Immutable;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Delivery;
+using GatewaySecure.Gateway.Exchange;
+using GatewaySecure.Policies;
 using GatewaySecure.Smtp.Client;
 
 namespace GatewaySecure.Gateway.Hosting;
@@ -8,9 +11,10 @@ namespace GatewaySecure.Gateway.Hosting;
 // Where mail goes from here.
 internal static partial class ConfigurationMapping
 {
+    /// <param name="mark">For the next hops that are to know mail that was dealt with.</param>
     /// <param name="own">Is given what has to be disposed of at the end.</param>
     public static NextHopResolver NextHops(
-        this GatewayConfiguration configuration, RoutingServices routing, TimeProvider time, Action<object> own)
+        this GatewayConfiguration configuration, RoutingServices routing, ProcessedMark mark, TimeProvider time, Action<object> own)
     {
         var hops = configuration.NextHops.ToDictionary(h => h.Name, INextHops (h) =>
         {
@@ -25,14 +29,20 @@ internal static partial class ConfigurationMapping
             }
             var agent = new SmtpDeliveryAgent(configuration.ToSmartHost(h, time), time);
             own(agent);
-            return agent;
+            return h.Marks ? new MarkingNextHop(agent, mark, time) : agent;
         });
-        return new NextHopResolver([.. configuration.Routes.Select(r => new Route(r.Recipients, hops[r.NextHop]))], hops[configuration.DefaultNextHop]);
+        // Before all routes: journal reports go their own way, and nothing else goes there.
+        var journal = configuration.Journal is { } j && AddressPattern.TryParse(j.Recipient.ToString(), out var only)
+            ? ImmutableArray.Create(new Route([only], hops[j.NextHop]))
+            : [];
+        return new NextHopResolver([.. journal, .. configuration.Routes.Select(r => new Route(r.Recipients, hops[r.NextHop]))], hops[configuration.DefaultNextHop]);
     }
 
     /// <summary>The name of the next hop that the routes give a recipient.</summary>
     public static string NextHopOf(this GatewayConfiguration configuration, MailAddress recipient) =>
-        configuration.Routes.FirstOrDefault(r => r.Recipients.Any(p => p.Matches(recipient)))?.NextHop ?? configuration.DefaultNextHop;
+        configuration.Journal is { } journal && journal.Recipient.Equals(recipient)
+            ? journal.NextHop
+            : configuration.Routes.FirstOrDefault(r => r.Recipients.Any(p => p.Matches(recipient)))?.NextHop ?? configuration.DefaultNextHop;
 
     private static SmartHost ToSmartHost(this GatewayConfiguration configuration, NextHopConfiguration hop, TimeProvider time)
     {

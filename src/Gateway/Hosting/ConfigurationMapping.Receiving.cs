@@ -76,6 +76,9 @@ internal static partial class ConfigurationMapping
         Policy = configuration.Policy,
         RelayNetworks = [],
         RelayEvidenceFrom = configuration.RelayEvidenceFrom,
+        ExchangePeers = configuration.ExchangePeers,
+        ExchangeTenants = configuration.ExchangeTenants,
+        Journal = configuration.Journal is { } journal ? (journal.Recipient, journal.Method) : null,
         Accounts = configuration.Users.ToFrozenDictionary(u => u.Name, u => new Account(u.Name, u.PasswordHash, u.Mailboxes)),
     };
 

@@ -3,6 +3,7 @@ using System.Net;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Control;
 using GatewaySecure.Gateway.Delivery;
+using GatewaySecure.Gateway.Exchange;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Receiving;
@@ -127,7 +128,8 @@ internal sealed class GatewayServer : IAsyncDisposable
         var spool = MailSpool.Open(state.Spool, keys.Spool, configuration.Spool, time);
 
         var routing = Own(new RoutingServices(configuration, state, time, logs.CreateLogger<RoutingServices>()));
-        var resolver = configuration.NextHops(routing, time, o => Own(o));
+        var mark = new ProcessedMark(data => keys.Marks.Tag(data));
+        var resolver = configuration.NextHops(routing, mark, time, o => Own(o));
         QueueRunner? queue = null;
         var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, new QueueTimes(configuration.Queue.ExpireAfter), time);
         var scan = Own(configuration.ContentScan(keys.Audit, time, logs.CreateLogger<ContentScan>()));
@@ -137,7 +139,7 @@ internal sealed class GatewayServer : IAsyncDisposable
         var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>(), scan);
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 
-        var receiving = configuration.ReceivingSettings();
+        var receiving = configuration.ReceivingSettings() with { Mark = mark };
         var control = new QueueControl(new QueueParts
         {
             Items = queue,

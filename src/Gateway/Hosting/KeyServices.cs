@@ -31,6 +31,8 @@ internal sealed class KeyServices : IAsyncDisposable
 
     public ISpoolKey Spool => new VaultSpoolKey(_vault.Spool);
 
+    public MarkKey Marks => _vault.Marks;
+
     public AuditChain Audit => _database.Audit;
 
     public static async Task<KeyServices> OpenAsync(

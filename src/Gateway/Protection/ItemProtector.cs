@@ -6,6 +6,7 @@ using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
+using GatewaySecure.MailProtection.Tnef;
 using GatewaySecure.Policies;
 using GatewaySecure.Smtp;
 
@@ -23,11 +24,38 @@ internal sealed class ItemProtector(
         SpooledMail item,
         ImmutableArray<EnvelopeRecipient> recipients,
         ProtectionMethod method,
+        TnefHandling tnef,
+        ReadOnlyMemory<byte>? keptState,
+        CancellationToken cancellationToken)
+    {
+        // With what scanners put on top; they saw it as it was accepted.
+        var content = scan.ContentOf(item);
+        if (tnef == TnefHandling.Keep)
+            return await ProtectAsync(item, content, recipients, method, keptState, cancellationToken);
+        switch (await TnefOpening.OpenAsync(content, cancellationToken))
+        {
+            case TnefOutcome.Opened opened:
+                var outcome = await ProtectAsync(item, opened.Content, recipients, method, keptState, cancellationToken);
+                return outcome is ProtectionOutcome.Ready ready ? ready with { Message = ready.Message.Noting(opened.Summary) } : outcome;
+            case TnefOutcome.Refused refused when tnef == TnefHandling.Open:
+                return new ProtectionOutcome.Failed(refused.Reason);
+            case TnefOutcome.Refused refused:
+                var asItIs = await ProtectAsync(item, content, recipients, method, keptState, cancellationToken);
+                return asItIs is ProtectionOutcome.Ready unopened ? unopened with { Message = unopened.Message.Noting($"TNEF stayed as it is: {refused.Reason}") } : asItIs;
+            default:
+                return await ProtectAsync(item, content, recipients, method, keptState, cancellationToken);
+        }
+    }
+
+    private async ValueTask<ProtectionOutcome> ProtectAsync(
+        SpooledMail item,
+        IMailContent content,
+        ImmutableArray<EnvelopeRecipient> recipients,
+        ProtectionMethod method,
         ReadOnlyMemory<byte>? keptState,
         CancellationToken cancellationToken)
     {
         var addresses = recipients.Select(r => r.Address).ToImmutableArray();
-        var content = scan.ContentOf(item);
         var outcome = await ProtectAsync(item, content, addresses, method, keptState, cancellationToken);
         return outcome is ProtectionOutcome.Ready ready
             ? ready with { Message = await outgoing.SignAsync(item, content, addresses, ready.Message, cancellationToken) }

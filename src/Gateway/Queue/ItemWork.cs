@@ -106,6 +106,7 @@ internal sealed class ItemWork(
                 Methods: string.Join(',', r.Decision.Methods),
                 r.Decision.Action,
                 r.Decision.WhenUnavailable,
+                r.Decision.Tnef,
                 NextHop: nextHops.Resolve(RecipientOf(item, r.Index).Address),
                 Alone: item.Mail.Blind.Contains(r.Index) && r.Decision.Methods is not [ProtectionMethod.Normal] ? r.Index : -1))
             .Select(g => new Group(
@@ -192,7 +193,7 @@ internal sealed class ItemWork(
         ProtectionOutcome outcome;
         try
         {
-            outcome = await protector.ProtectAsync(group.Item, group.Recipients, method, group.Item.KeptState(key), cancellationToken);
+            outcome = await protector.ProtectAsync(group.Item, group.Recipients, method, group.Decision.Tnef, group.Item.KeptState(key), cancellationToken);
         }
         catch (Exception e) when (IsTemporary(e, cancellationToken))
         {

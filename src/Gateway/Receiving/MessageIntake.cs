@@ -22,59 +22,82 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     private static readonly SmtpReply BeginsFolded = new(554, "5.6.0", "The message begins with white space, as if it continued a line above");
 
+    private static readonly SmtpReply ForeignTenant = new(550, "5.7.1", "No relay: this mail comes from a tenant that is not ours");
+
+    /// <summary>Dealt with, handed on, and sent here again: doing it once more would protect it twice and never end.</summary>
+    private static readonly SmtpReply ComesBack = new(554, "5.4.6", "This mail was dealt with here before and came back: the mail server sends it in circles");
+
     /// <summary>Octets of header that each session may hold without asking the spool's budget for memory.</summary>
     private const int FreeHeader = 32 << 10;
 
     private readonly HeaderCapture _header = new();
+    private readonly HeaderGuard _guard = new(intake, peer);
 
     /// <summary>Null: mail of this peer is not examined.</summary>
     private readonly MailExamination? _examination = intake.Gate.IsInside(peer) ? null : intake.Authentication?.Begin(peer, envelope);
-    private ReadOnlyMemory<byte> _cleanHeader;
+    private readonly KindCapture? _kind = intake.WantsKinds ? new(intake.Spool) : null;
     private bool _holdsEightBit;
     private int _reserved;
-    private int _received;
 
-    public async ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
+    public ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
+    {
+        // As it came: what is removed may have been signed.
+        _examination?.Append(octets.Span);
+        return TakeAsync(_guard.Pass(octets), cancellationToken);
+    }
+
+    private async ValueTask<SmtpReply?> TakeAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
     {
         _holdsEightBit = _holdsEightBit || octets.Span.ContainsAnyExceptInRange((byte)0, (byte)127);
-        _examination?.Append(octets.Span);
+        var body = octets;
         if (!_header.IsComplete)
         {
             // It would become part of our own trace field, which stands above (RFC 5322 §2.2.3).
             if (_header.Octets.IsEmpty && octets.Span is [(byte)' ' or (byte)'\t', ..])
                 return BeginsFolded;
+            var before = _header.Octets.Length;
             _header.Add(octets.Span);
+            body = octets[Math.Clamp(_header.Octets.Length - before, 0, octets.Length)..];
             if (_header.IsTooLarge)
                 return new SmtpReply(552, "5.3.4", $"The header is larger than {HeaderCapture.Maximum / 1024} KB");
             if (_header.IsComplete && GoesRound())
                 return Loop;
             if (!HasRoomForHeader())
                 return NoMemory;
-            if (_examination is not null)
-            {
-                // Held back until it is whole, since fields may have to go.
-                var before = _received;
-                _received += octets.Length;
-                if (!_header.IsComplete)
-                    return null;
-                octets = octets[(_header.Octets.Length - before)..];
-                if (await SpoolAsync(CleanHeader(), cancellationToken) is { } refusal)
-                    return refusal;
-            }
         }
-        return await SpoolAsync(octets, cancellationToken);
+        if (_header.IsComplete)
+            _kind?.Add(_header.Octets, body.Span);
+        try
+        {
+            await writer.WriteAsync(octets, cancellationToken);
+        }
+        catch (SpoolUnavailableException e)
+        {
+            intake.Log.SpoolUnavailable(writer.Id, e);
+            return Intake.NoStorage;
+        }
+        return null;
     }
 
     public async ValueTask<SmtpReply> CommitAsync(CancellationToken cancellationToken)
     {
+        if (_guard.End() is { IsEmpty: false } held && await TakeAsync(held, cancellationToken) is { } refusal)
+            return refusal;
         // A message without an empty line is all header.
         if (!_header.IsComplete && GoesRound())
             return Loop;
-        if (_examination is not null && !_header.IsComplete && await SpoolAsync(CleanHeader(), cancellationToken) is { } full)
-            return full;
-        var headers = HeaderFacts.Read(_examination is null ? _header.Octets : _cleanHeader.Span);
-        var inside = intake.Gate.IsInside(peer);
-        var decisions = envelope.Recipients.Select(r => intake.Gate.Decide(inside, envelope.Sender, r.Address, headers)).ToImmutableArray();
+        var headers = HeaderFacts.Read(_header.Octets);
+        // Whom the address alone lets in, and the tenant proves to be a stranger, is one.
+        var isStranger = _guard.IsForeignTenant && peer.AuthenticatedAs is null;
+        var inside = intake.Gate.IsInside(peer) && !isStranger;
+        var isReport = JournalReports.IsReport(_guard.IsExchange, headers);
+        var kind = isReport ? MailKind.Journal : _kind?.Of(envelope.Sender is null) ?? MailKind.Ordinary;
+        if (Refusal(inside, isReport) is { } no)
+        {
+            intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), no.Lines[0]);
+            return no;
+        }
+        var decisions = envelope.Recipients.Select(r => intake.Gate.Decide(inside, envelope.Sender, r.Address, headers, kind)).ToImmutableArray();
         var refused = decisions.Count(d => d.Action == DecisionAction.Reject);
         // From outside one refusal refuses the whole: a report about part of it could go to a forged sender (RFC 5321 §6.2).
         if (refused == decisions.Length || (refused > 0 && !inside))
@@ -94,19 +117,21 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         var mail = new AcceptedMail
         {
             AcceptedAt = intake.Time.GetUtcNow(),
-            Envelope = envelope,
+            Envelope = isReport ? JournalReports.Discreet(intake.Settings, envelope) : envelope,
             Decisions = decisions,
             Blind = BlindRecipients(headers),
             Session = new SessionFacts(
                 peer.RemoteEndPoint.Address.ToString(),
                 peer.HeloName,
                 peer.AuthenticatedAs,
-                intake.Gate.EvidenceFor(peer, envelope.Sender),
+                isStranger ? SenderEvidence.None : intake.Gate.EvidenceFor(peer, envelope.Sender),
                 inside,
                 peer.CertifiedAs),
             HoldsEightBit = _holdsEightBit,
             OnTop = judgement?.Field,
             IsDisowned = judgement?.IsDisowned ?? false,
+            RemovedFields = _guard.Removed,
+            Kind = kind,
         };
         SpooledMail item;
         try
@@ -124,6 +149,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             envelope.Sender?.ToString() ?? "<>",
             string.Join(' ', envelope.Recipients.Zip(decisions, (r, d) => $"{r.Address} [{d.Rule}]")),
             item.Content.Length);
+        if (!mail.RemovedFields.IsEmpty)
+            intake.Log.FieldsRemoved(item.Id, peer.RemoteEndPoint.Address.ToString(), string.Join(' ', mail.RemovedFields));
         intake.Queue(item);
         return new SmtpReply(250, "2.0.0", $"Queued as {item.Id}");
     }
@@ -133,27 +160,19 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         _examination?.Dispose();
         intake.Spool.FreeMemory(_reserved);
         _reserved = 0;
+        _kind?.Dispose();
         return writer.DisposeAsync();
     }
 
-    private async ValueTask<SmtpReply?> SpoolAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
+    /// <summary>What rules are not asked about; null: nothing speaks against it.</summary>
+    private SmtpReply? Refusal(bool inside, bool isReport)
     {
-        try
-        {
-            await writer.WriteAsync(octets, cancellationToken);
-        }
-        catch (SpoolUnavailableException e)
-        {
-            intake.Log.SpoolUnavailable(writer.Id, e);
-            return Intake.NoStorage;
-        }
-        return null;
+        if (_guard.IsForeignTenant && !inside && envelope.Recipients.Any(r => !intake.Gate.IsOurs(r.Address)))
+            return ForeignTenant;
+        if (intake.Settings.Mark is { } mark && _guard.Marks.Any(m => !mark.Known(m, envelope.Recipients.Select(r => r.Address)).IsEmpty))
+            return ComesBack;
+        return JournalReports.Refusal(intake.Settings, isReport, envelope);
     }
-
-    /// <summary>From outside nobody may speak in our name (RFC 8601 §5).</summary>
-    private ReadOnlyMemory<byte> CleanHeader() => _cleanHeader = HeaderFirewall.Clean(
-        _header.Memory,
-        f => f.Is(AuthenticationResultsField.Name) && AuthenticationResultsField.ClaimsToBeOf(intake.Authentication!.ServiceId, f.RawValue.Span));
 
     private async ValueTask<ArrivalJudgement?> JudgeAsync(CancellationToken cancellationToken) =>
         _examination is null

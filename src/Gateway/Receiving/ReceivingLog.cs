@@ -9,6 +9,9 @@ internal static partial class ReceivingLog
     [LoggerMessage(LogLevel.Information, "{Id} accepted from {Peer}: {Sender} to {Recipients}, {Size} octets")]
     public static partial void Accepted(this ILogger log, QueueId id, string peer, string sender, string recipients, long size);
 
+    [LoggerMessage(LogLevel.Information, "{Id}: header fields that {Peer} may not bring were removed: {Names}")]
+    public static partial void FieldsRemoved(this ILogger log, QueueId id, string peer, string names);
+
     [LoggerMessage(LogLevel.Information, "{Id} from {Peer} refused by {Reason}")]
     public static partial void RefusedByRule(this ILogger log, QueueId id, string peer, string reason);
 

@@ -4,7 +4,9 @@ using System.Net;
 using System.Security.Cryptography;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Exchange;
 using GatewaySecure.Policies;
+using GatewaySecure.Smtp.Server;
 
 namespace GatewaySecure.Gateway.Receiving;
 
@@ -31,6 +33,18 @@ internal sealed record ReceivingSettings
     /// <summary>So often a message may come through this gateway.</summary>
     public int MaxPasses { get; init; } = 4;
 
+    /// <summary>Exchange servers: only they may bring what Exchange writes of itself. Being one gives no right to relay.</summary>
+    public ExchangePeers ExchangePeers { get; init; } = ExchangePeers.None;
+
+    /// <summary>Our own tenants, where strangers send from the Exchange peers' addresses too; empty: they don't.</summary>
+    public ImmutableArray<DomainName> ExchangeTenants { get; init; } = [];
+
+    /// <summary>The one address for journal reports, and how they are protected; null: they are refused.</summary>
+    public (MailAddress Recipient, ProtectionMethod Method)? Journal { get; init; }
+
+    /// <summary>Knows mail that was dealt with and comes back; null: nothing is marked.</summary>
+    public ProcessedMark? Mark { get; init; }
+
     /// <summary>By user name.</summary>
     public required FrozenDictionary<string, Account> Accounts { get; init; }
 
@@ -41,6 +55,9 @@ internal sealed record ReceivingSettings
 
     public bool GivesRelayEvidence(IPAddress address) => Contains(RelayEvidenceFrom, address);
 
+    public bool IsExchangePeer(SmtpPeer peer) =>
+        Contains(ExchangePeers.Networks, peer.RemoteEndPoint.Address) || (peer.CertifiedAs is { } name && ExchangePeers.Certificates.Contains(name));
+
     internal static bool Contains(ImmutableArray<IPNetwork> networks, IPAddress address)
     {
         var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
@@ -50,3 +67,10 @@ internal sealed record ReceivingSettings
 
 /// <summary>Somebody who may submit mail by AUTH, and the senders he may use.</summary>
 internal sealed record Account(string Name, string PasswordHash, ImmutableArray<MailAddress> Mailboxes);
+
+/// <summary>The organisation's Exchange servers.</summary>
+/// <param name="Certificates">Names of relay certificates that they prove themselves with.</param>
+internal sealed record ExchangePeers(ImmutableArray<IPNetwork> Networks, ImmutableArray<string> Certificates)
+{
+    public static ExchangePeers None { get; } = new([], []);
+}

@@ -14,6 +14,7 @@ namespace GatewaySecure.Gateway.Receiving;
 internal sealed class RecipientGate(ReceivingSettings settings)
 {
     private static readonly SmtpReply SenderAccepted = new(250, "2.1.0", "Sender accepted");
+    private static readonly SmtpReply NotForYou = new(550, "5.7.1", "This address takes journal reports of our own mail servers only");
     private static readonly SmtpReply RecipientAccepted = new(250, "2.1.5", "Recipient accepted");
 
     /// <summary>Inside: an account under AUTH, a peer that its certificate names, or one of a relay network. Only these may send beyond our own domains.</summary>
@@ -30,6 +31,8 @@ internal sealed class RecipientGate(ReceivingSettings settings)
     /// <summary>Whether mail may be relayed there at all; rules come after it.</summary>
     public SmtpReply CheckRecipient(SmtpPeer peer, MailAddress recipient)
     {
+        if (settings.Journal is { } journal && journal.Recipient.Equals(recipient) && !settings.IsExchangePeer(peer))
+            return NotForYou;
         // The postmaster of our own domains is reachable whatever else holds (RFC 5321 §4.5.1).
         if (IsInside(peer) || IsOurs(recipient.Domain) || IsOurPostmaster(recipient))
             return RecipientAccepted;
@@ -54,16 +57,25 @@ internal sealed class RecipientGate(ReceivingSettings settings)
     /// <summary>What the rules say of a whole mail for one recipient: asked when it is accepted, and when it is decided again.</summary>
     /// <param name="inside">It came from inside.</param>
     /// <param name="headers">Of the mail, without our own trace field.</param>
+    /// <param name="kind">What its structure proves it to be.</param>
     /// <param name="policy">Null: the one in force.</param>
     public Decision Decide(
-        bool inside, MailAddress? sender, MailAddress recipient, ImmutableArray<HeaderFact> headers, PolicySnapshot? policy = null)
+        bool inside,
+        MailAddress? sender,
+        MailAddress recipient,
+        ImmutableArray<HeaderFact> headers,
+        MailKind kind,
+        PolicySnapshot? policy = null)
     {
+        if (kind == MailKind.Journal)
+            return JournalDecision(policy ?? settings.Policy);
         var decision = PolicyEngine.Decide(policy ?? settings.Policy, new MailFacts
         {
             Direction = DirectionOf(inside, sender, recipient),
             Sender = sender,
             Recipient = recipient,
             Headers = headers,
+            Kind = kind,
         });
         if (decision.Action != DecisionAction.Reject || !IsOurPostmaster(recipient))
             return decision;
@@ -74,6 +86,17 @@ internal sealed class RecipientGate(ReceivingSettings settings)
             Reason = $"mail to the postmaster is always accepted (RFC 5321 §4.5.1), though refused by {decision.Reason}",
         };
     }
+
+    /// <summary>Rules are not asked about journal reports: where they go, and how, is settled.</summary>
+    private Decision JournalDecision(PolicySnapshot policy) => new()
+    {
+        Rule = "(journal)",
+        PolicyVersion = policy.Version,
+        // It was accepted under a configuration that took journal reports; where there is none now, a person has to look.
+        Action = settings.Journal is null ? DecisionAction.Hold : DecisionAction.Protect,
+        Methods = settings.Journal is { } journal ? [journal.Method] : [],
+        Reason = "it is a journal report of our own mail server",
+    };
 
     /// <summary>What stands behind the sender's name; null: nothing (docs/formats/kdc-mail.md §3).</summary>
     public SenderEvidence EvidenceFor(SmtpPeer peer, MailAddress? sender)
@@ -92,6 +115,9 @@ internal sealed class RecipientGate(ReceivingSettings settings)
 
     private bool OwnsMailbox(string account, MailAddress sender) =>
         settings.Accounts.TryGetValue(account, out var found) && found.Mailboxes.Contains(sender);
+
+    /// <summary>To our own domains, or to our postmaster.</summary>
+    public bool IsOurs(MailAddress address) => IsOurs(address.Domain) || IsOurPostmaster(address);
 
     private bool IsOurs(DomainName domain) => settings.Policy.OwnDomains.Contains(domain);
 }

@@ -68,7 +68,8 @@ internal sealed class ContentScan(
             case MilterVerdict.Accepted accepted:
                 var fields = string.Concat(accepted.Added.Select(f => $"{f.Name}: {f.Value}\r\n"));
                 // Losing it in a crash of the machine costs one more look.
-                await item.KeepStateAsync(KeyOf(scanner.Scanner), Encoding.ASCII.GetBytes(fields), cancellationToken, durable: false);
+                using (await item.TakeTurnAsync(cancellationToken))
+                    await item.KeepStateAsync(KeyOf(scanner.Scanner), Encoding.ASCII.GetBytes(fields), cancellationToken, durable: false);
                 log.Scanned(name, item.Id, accepted.Added.Length);
                 return null;
             case MilterVerdict.TryLater later:

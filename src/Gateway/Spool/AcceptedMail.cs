@@ -27,6 +27,12 @@ internal sealed record AcceptedMail
 
     /// <summary>The domain it claims to be from disowns it (DMARC): nothing is reported to its sender.</summary>
     public bool IsDisowned { get; init; }
+
+    /// <summary>What its structure proved it to be.</summary>
+    public MailKind Kind { get; init; }
+
+    /// <summary>Names of the header fields that its peer may not bring, and that were removed.</summary>
+    public ImmutableArray<string> RemovedFields { get; init; } = [];
 }
 
 /// <summary>Who brought it.</summary>

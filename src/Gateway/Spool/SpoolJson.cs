@@ -36,6 +36,7 @@ internal static class MailMetadata
         typeof(JsonStringEnumConverter<ProtectionMethod>),
         typeof(JsonStringEnumConverter<DecisionAction>),
         typeof(JsonStringEnumConverter<WhenUnavailable>),
+        typeof(JsonStringEnumConverter<TnefHandling>),
     ])]
 [JsonSerializable(typeof(JournalEntry))]
 internal sealed partial class JournalJson : JsonSerializerContext;

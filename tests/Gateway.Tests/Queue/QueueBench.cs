@@ -175,7 +175,7 @@ internal sealed class ScriptedProtector(TimeProvider time) : IItemProtector
     public List<(ProtectionMethod Method, byte[]? Kept)> Asked { get; } = [];
 
     public ValueTask<ProtectionOutcome> ProtectAsync(
-        SpooledMail item, ImmutableArray<EnvelopeRecipient> recipients, ProtectionMethod method, ReadOnlyMemory<byte>? keptState, CancellationToken cancellationToken)
+        SpooledMail item, ImmutableArray<EnvelopeRecipient> recipients, ProtectionMethod method, TnefHandling tnef, ReadOnlyMemory<byte>? keptState, CancellationToken cancellationToken)
     {
         Asked.Add((method, keptState?.ToArray()));
         if (Throws() is { } e)
