@@ -41,7 +41,7 @@ public sealed class KdcMailTests
         Assert.Contains("Content-Type: text/plain; charset=us-ascii;\r\n hp=\"cipher\"\r\n", text);
         Assert.Contains("\r\nHP-Outer: Subject: [...]\r\n", text);
         Assert.Contains("\r\nHP-Outer: To: bob@example.org\r\n", text);
-        Assert.DoesNotContain("Bcc", text);
+        Assert.DoesNotContain("\nBcc", text);
         Assert.DoesNotContain("HP-Outer: Keywords", text);
         Assert.EndsWith("\r\n\r\nThe body.\r\n", text);
         Assert.Equal(_kdc.Orders[0].Commitment.ToArray(), SHA256.HashData(output));
@@ -57,7 +57,7 @@ public sealed class KdcMailTests
         Assert.Contains("Content-Type: application/vnd.gatewaysecure.kdc-mime; name=\"mail.kdc\"", header);
         Assert.DoesNotContain("Secret", header);
         Assert.DoesNotContain("merger", header);
-        Assert.DoesNotContain("Bcc", header);
+        Assert.DoesNotContain("\nBcc", header);
     }
 
     [Fact]

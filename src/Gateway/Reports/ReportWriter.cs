@@ -1,7 +1,6 @@
 using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Spool;
-using GatewaySecure.Policies;
 using GatewaySecure.Smtp;
 
 namespace GatewaySecure.Gateway.Reports;
@@ -26,7 +25,7 @@ internal sealed class ReportWriter(MailSpool spool, Action<SpooledMail> queue, D
         var now = time.GetUtcNow();
         var octets = new ReportComposer(hostName, about, wanted, now).Compose(writer.Id, r => now + Left(about, r));
         await writer.WriteAsync(octets, cancellationToken);
-        queue(await writer.CommitAsync(Accepted(sender, now, Ascii.IsValid(octets)), cancellationToken));
+        queue(await writer.CommitAsync(OwnMail.Accepted(null, sender, RuleName, "a report of this gateway", now, Ascii.IsValid(octets)), cancellationToken));
     }
 
     /// <summary>
@@ -49,31 +48,6 @@ internal sealed class ReportWriter(MailSpool spool, Action<SpooledMail> queue, D
         var left = times.ExpireAfter - about.TriedFor(report.Index, times.ExpireAfter);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
-
-    private static AcceptedMail Accepted(MailAddress sender, DateTimeOffset now, bool isAscii) => new()
-    {
-        AcceptedAt = now,
-        Envelope = new Envelope
-        {
-            Sender = null,
-            Recipients = [new EnvelopeRecipient(sender, DsnNotify.Never)],
-            SmtpUtf8 = sender.NeedsSmtpUtf8,
-            Body = isAscii ? BodyType.SevenBit : BodyType.EightBitMime,
-        },
-        Decisions =
-        [
-            new Decision
-            {
-                Rule = RuleName,
-                PolicyVersion = "-",
-                Action = DecisionAction.Protect,
-                Methods = [ProtectionMethod.Normal],
-                Reason = "a report of this gateway",
-            },
-        ],
-        Session = new SessionFacts("-", null, null, SenderEvidence.None, FromInside: true),
-        HoldsEightBit = !isAscii,
-    };
 }
 
 /// <summary>The times of the queue that reports name.</summary>

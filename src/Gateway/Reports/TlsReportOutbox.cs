@@ -1,7 +1,5 @@
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.MailRouting.TlsReports;
-using GatewaySecure.Policies;
-using GatewaySecure.Smtp;
 
 namespace GatewaySecure.Gateway.Reports;
 
@@ -15,30 +13,13 @@ internal sealed class TlsReportOutbox(MailSpool spool, Action<SpooledMail> queue
         await using var writer = spool.Begin();
         await writer.WriteAsync(mail.Content, cancellationToken);
         queue(await writer.CommitAsync(
-            new AcceptedMail
-            {
-                AcceptedAt = time.GetUtcNow(),
-                Envelope = new Envelope
-                {
-                    Sender = mail.Sender,
-                    Recipients = [new EnvelopeRecipient(mail.Recipient, DsnNotify.Never)],
-                    SmtpUtf8 = mail.Sender.NeedsSmtpUtf8 || mail.Recipient.NeedsSmtpUtf8,
-                    Body = System.Text.Ascii.IsValid(mail.Content) ? BodyType.SevenBit : BodyType.EightBitMime,
-                },
-                Decisions =
-                [
-                    new Decision
-                    {
-                        Rule = RuleName,
-                        PolicyVersion = "-",
-                        Action = DecisionAction.Protect,
-                        Methods = [ProtectionMethod.Normal],
-                        Reason = "a TLS report of this gateway",
-                    },
-                ],
-                Session = new SessionFacts("-", null, null, SenderEvidence.None, FromInside: true),
-                HoldsEightBit = !System.Text.Ascii.IsValid(mail.Content),
-            },
+            OwnMail.Accepted(
+                mail.Sender,
+                mail.Recipient,
+                RuleName,
+                "a TLS report of this gateway",
+                time.GetUtcNow(),
+                System.Text.Ascii.IsValid(mail.Content)),
             cancellationToken));
     }
 }
