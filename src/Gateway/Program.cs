@@ -19,6 +19,7 @@ var root = new RootCommand("""
     RouteCommands.Create(),
     UserCommands.Create(),
     SmimeCommands.Create(),
+    DkimCommands.Create(),
     AuditCommands.Create(),
 };
 // Longer than sessions and deliveries under way may take to end; the default of two seconds would cut them off.

@@ -1,7 +1,7 @@
 namespace GatewaySecure.MailAuthentication;
 
 /// <summary>Keeps the header of a message that passes in pieces of any size; what is over goes on to whoever reads the body.</summary>
-internal sealed class HeaderBuffer
+public sealed class HeaderBuffer
 {
     /// <summary>In octets; a longer header counts as none, and the rest as body.</summary>
     private const int Maximum = 1024 * 1024;
@@ -14,6 +14,20 @@ internal sealed class HeaderBuffer
 
     /// <summary>Up to and with the empty line, where it has come.</summary>
     public ReadOnlyMemory<byte> Octets => _length > Maximum ? default : _octets.AsMemory(0, _length);
+
+    /// <summary>The header of a message that is at rest.</summary>
+    /// <param name="message">Is read as far as the header goes, and closed.</param>
+    /// <exception cref="IOException">It could not be read.</exception>
+    public static async ValueTask<ReadOnlyMemory<byte>> ReadAsync(Stream message, CancellationToken cancellationToken)
+    {
+        await using var _ = message;
+        var header = new HeaderBuffer();
+        var piece = new byte[16 * 1024];
+        int length;
+        while (!header.IsComplete && (length = await message.ReadAsync(piece, cancellationToken)) > 0)
+            header.Take(piece.AsSpan(0, length));
+        return header.Octets;
+    }
 
     /// <summary>What of the piece is body.</summary>
     public ReadOnlySpan<byte> Take(ReadOnlySpan<byte> piece)

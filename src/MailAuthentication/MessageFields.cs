@@ -5,9 +5,19 @@ namespace GatewaySecure.MailAuthentication;
 
 /// <summary>One field of a message as it came, its folding and final line end with it.</summary>
 /// <param name="Name">As written, without white space; empty for a line that is no field.</param>
-internal readonly record struct MessageField(string Name, ReadOnlyMemory<byte> Raw)
+public readonly record struct MessageField(string Name, ReadOnlyMemory<byte> Raw)
 {
     public bool Is(string name) => Name.Equals(name, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>What stands behind the colon, folding and white space with it, without the last line end.</summary>
+    public ReadOnlyMemory<byte> RawValue
+    {
+        get
+        {
+            var value = Raw[(Raw.Span.IndexOf((byte)':') + 1)..];
+            return value.Span.EndsWith("\r\n"u8) ? value[..^2] : value;
+        }
+    }
 
     /// <summary>What stands behind the colon, unfolded; octets above 127 as Latin-1, since no tag we read may hold one.</summary>
     public string Value
@@ -21,7 +31,7 @@ internal readonly record struct MessageField(string Name, ReadOnlyMemory<byte> R
 }
 
 /// <summary>The header of a message, cut into its fields.</summary>
-internal static class MessageFields
+public static class MessageFields
 {
     /// <param name="header">Up to the empty line, which may be in it.</param>
     public static ImmutableArray<MessageField> Parse(ReadOnlyMemory<byte> header)

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 using GatewaySecure.MailProtection.Mime;
 using GatewaySecure.MailProtection.Sealing;
 
@@ -43,5 +44,28 @@ public sealed class MailProtector(TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(order);
         return KdcSealer.SealAsync(order, time, cancellationToken);
+    }
+
+    /// <summary>
+    /// The same message with fields on top that speak of its octets as they leave, such as a DKIM signature: nothing below them changes.
+    /// </summary>
+    /// <param name="fields">Whole header fields in ASCII, each with its line end.</param>
+    /// <param name="note">One plain sentence for the record.</param>
+    /// <exception cref="ArgumentException">The octets are no header fields.</exception>
+    public SendableMessage PutOnTop(SendableMessage message, ReadOnlyMemory<byte> fields, string note)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        var header = HeaderBlock.TryParse(fields, isWhole: true)!;
+        if (header.BodyOffset != fields.Length || header.EndsInEmptyLine || !fields.Span.EndsWith("\r\n"u8) || !Ascii.IsValid(fields.Span))
+            throw new ArgumentException("These are no whole header fields.", nameof(fields));
+        return new SendableMessage(
+            fields.Length + message.Length,
+            message.MayHoldEightBit,
+            message.Record with { Summary = $"{message.Record.Summary} {note}" },
+            async (destination, ct) =>
+            {
+                await destination.WriteAsync(fields, ct);
+                await message.WriteToAsync(destination, ct);
+            });
     }
 }

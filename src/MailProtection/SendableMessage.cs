@@ -4,7 +4,8 @@ namespace GatewaySecure.MailProtection;
 
 /// <summary>
 /// The only thing that delivery accepts, and only <see cref="MailProtector"/> can make one: a message of which
-/// it is settled how it is protected. It protects as it is written, in blocks; size does not matter.
+/// it is settled how it is protected. It protects as it is written, in blocks; size does not matter. Written again, it gives the same
+/// octets: a signature over them may stand on top. Written to one destination at a time.
 /// </summary>
 public sealed class SendableMessage
 {

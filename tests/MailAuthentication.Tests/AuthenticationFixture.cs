@@ -50,6 +50,7 @@ public sealed class AuthenticationFixture : IAsyncLifetime
                 strict._domainkey  TXT {Text(Rsa.Record + "; t=s")}
                 web._domainkey     TXT {Text(Rsa.Record + "; s=web")}
                 old._domainkey     TXT {Text(Rsa.Record + "; h=sha1")}
+                point._domainkey   TXT "v=DKIM1; k=ed25519; p=//////////////////////////////////////////8="
                 nonsense._domainkey TXT "v=DKIM1; p=!!!"
                 @                  TXT "v=spf1 ip4:192.0.2.0/24 -all"
                 _dmarc             TXT "v=DMARC1; p=reject; sp=quarantine; np=reject"

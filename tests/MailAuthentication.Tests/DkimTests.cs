@@ -153,6 +153,14 @@ public sealed class DkimTests(AuthenticationFixture fixture)
     }
 
     [Fact]
+    public async Task Key_that_is_no_point_of_the_curve_verifies_nothing()
+    {
+        var mail = Encoding.Latin1.GetString(Example).Replace("d=football.example.com; i=@football.example.com;", "d=dkim.test;", StringComparison.Ordinal);
+        var report = await fixture.ExamineAsync(Encoding.Latin1.GetBytes(mail.Replace("s=brisbane", "s=point", StringComparison.Ordinal)));
+        Assert.Contains(report.Dkim, d => d is { Result: AuthenticationResult.PermError, Reason: "the key is no Ed25519 key" });
+    }
+
+    [Fact]
     public async Task Mail_without_signature_is_not_signed() =>
         Assert.Equal(AuthenticationResult.None, Assert.Single((await fixture.ExamineAsync(Mail)).Dkim).Result);
 

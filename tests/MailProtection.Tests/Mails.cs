@@ -69,6 +69,10 @@ internal static class Sealed
         using var output = new MemoryStream();
         await ready.Message.WriteToAsync(output, TestContext.Current.CancellationToken);
         Assert.Equal(ready.Message.Length, output.Length);
+        // What stands on top may speak of the octets below: they are the same whenever they are written.
+        using var again = new MemoryStream();
+        await ready.Message.WriteToAsync(again, TestContext.Current.CancellationToken);
+        Assert.True(output.ToArray().AsSpan().SequenceEqual(again.ToArray()), "Written again it is another message.");
         return output.ToArray();
     }
 

@@ -19,6 +19,7 @@ internal static class ConfigurationKeys
         "exchange-tenants",
         "journal",
         "users",
+        "authentication",
         "next-hops",
         "routes",
         "default-next-hop",
@@ -26,6 +27,8 @@ internal static class ConfigurationKeys
         "tls-reports",
         "certificates",
         "signing",
+        "dkim",
+        "scanners",
         "kdc",
         "queue",
         "limits",
@@ -57,6 +60,12 @@ internal static class ConfigurationKeys
     public static readonly string[] RelayCertificate = ["name", "fingerprint", "ca", "names", "relay-evidence"];
 
     public static readonly string[] User = ["name", "password", "mailboxes"];
+
+    public static readonly string[] Authentication = ["authserv-id", "dmarc", "exempt-networks", "trusted-arc-sealers"];
+
+    public static readonly string[] Dkim = ["domain", "selector", "key"];
+
+    public static readonly string[] Scanner = ["name", "milter", "direction", "timeout", "connections", "infected"];
 
     public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory", "mx", "mark-processed"];
 
@@ -115,6 +124,9 @@ internal static class ConfigurationKeys
         ["listener"] = Listener,
         ["tls"] = Tls,
         ["user"] = User,
+        ["authentication"] = Authentication,
+        ["dkim"] = Dkim,
+        ["scanner"] = Scanner,
         ["nextHop"] = NextHop,
         ["route"] = Route,
         ["journal"] = Journal,

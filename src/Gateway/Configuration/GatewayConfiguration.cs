@@ -3,6 +3,7 @@ using System.Net;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Receiving;
+using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.Policies;
@@ -33,6 +34,13 @@ internal sealed record GatewayConfiguration
     public JournalConfiguration? Journal { get; init; }
 
     public ImmutableArray<UserConfiguration> Users { get; init; } = [];
+
+    /// <summary>Null: mail from outside is not examined.</summary>
+    public AuthenticationConfiguration? Authentication { get; init; }
+
+    public ImmutableArray<DkimKeyConfiguration> Dkim { get; init; } = [];
+
+    public ImmutableArray<Scanner> Scanners { get; init; } = [];
 
     public required ImmutableArray<NextHopConfiguration> NextHops { get; init; }
 

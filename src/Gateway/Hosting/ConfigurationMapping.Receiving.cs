@@ -18,12 +18,14 @@ internal static partial class ConfigurationMapping
     /// <summary>What makes a session of each connection to each listener.</summary>
     /// <param name="settings">What holds for all of them.</param>
     /// <param name="queue">Is given each accepted mail.</param>
+    /// <param name="authentication">Null: mail from outside is not examined.</param>
     public static ImmutableArray<(IPEndPoint Address, SmtpConnectionHandler Handler)> Listeners(
         this GatewayConfiguration configuration,
         ReceivingSettings settings,
         StateDirectory state,
         MailSpool spool,
         Action<SpooledMail> queue,
+        SenderAuthentication? authentication,
         TimeProvider time,
         ILoggerFactory logs)
     {
@@ -61,7 +63,10 @@ internal static partial class ConfigurationMapping
                 queue,
                 controls[l.Limits.Traffic],
                 time,
-                log))))];
+                log)
+            {
+                Authentication = authentication,
+            })))];
     }
 
     /// <summary>What holds for every listener; each adds who may relay there.</summary>

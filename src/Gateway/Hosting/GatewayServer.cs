@@ -8,6 +8,7 @@ using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.Gateway.Reports;
+using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
@@ -131,8 +132,11 @@ internal sealed class GatewayServer : IAsyncDisposable
         var resolver = configuration.NextHops(routing, mark, time, o => Own(o));
         QueueRunner? queue = null;
         var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, new QueueTimes(configuration.Queue.ExpireAfter), time);
-        var protector = new ItemProtector(new MailProtector(time), _certificates, keys.Signer, keys.Tickets);
-        var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>());
+        var scan = Own(configuration.ContentScan(keys.Audit, time, logs.CreateLogger<ContentScan>()));
+        var sealer = new MailProtector(time);
+        var outgoing = new OutgoingSigner(sealer, configuration.DkimSigner(time, o => Own(o)), configuration.Policy);
+        var protector = new ItemProtector(sealer, _certificates, keys.Signer, keys.Tickets, scan, outgoing);
+        var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>(), scan);
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 
         var receiving = configuration.ReceivingSettings() with { Mark = mark };
@@ -146,7 +150,8 @@ internal sealed class GatewayServer : IAsyncDisposable
             NextHopOf = address => configuration.NextHopOf(address),
             Time = time,
         });
-        var listeners = configuration.Listeners(receiving, state, spool, queue.Add, time, logs);
+        var listeners = configuration.Listeners(
+            receiving, state, spool, queue.Add, configuration.SenderAuthentication(routing.Resolver, time), time, logs);
         _drain = configuration.Limits.DrainTimeout;
         // The token of StopAsync says when, not the host's own timeout.
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = Timeout.InfiniteTimeSpan);

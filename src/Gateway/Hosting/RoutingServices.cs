@@ -28,8 +28,7 @@ internal sealed class RoutingServices : IAsyncDisposable
     public RoutingServices(GatewayConfiguration configuration, StateDirectory state, TimeProvider time, ILogger log, bool readOnly = false)
     {
         (_configuration, _time, _log) = (configuration, time, log);
-        Resolver = new DnsResolver(
-            new DnsResolverOptions { Servers = configuration.Dns.Resolvers, TrustAuthenticated = configuration.Dns.Trusted }, time);
+        Resolver = configuration.Resolver(time);
         if (configuration.TlsReports is not null && !readOnly)
             _counts = new TlsReportCounts(state.TlsReports, time, log);
         _policies = new StsPolicies(

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Data.Common;
 using System.Security.Cryptography;
+using GatewaySecure.Addresses;
+using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
@@ -11,7 +13,8 @@ using GatewaySecure.Smtp;
 namespace GatewaySecure.Gateway.Protection;
 
 /// <summary>Puts a spooled mail before the protector, with the organisation's signer, the certificates in use, and the KDC.</summary>
-internal sealed class ItemProtector(MailProtector protector, CertificateWatch certificates, SmimeSigner? signer, ITicketSource tickets)
+internal sealed class ItemProtector(
+    MailProtector protector, CertificateWatch certificates, SmimeSigner? signer, ITicketSource tickets, IContentScan scan, OutgoingSigner outgoing)
     : IItemProtector
 {
     /// <summary>The KDC's limit for one request (docs/formats/kdc-mail.md §7).</summary>
@@ -25,9 +28,11 @@ internal sealed class ItemProtector(MailProtector protector, CertificateWatch ce
         ReadOnlyMemory<byte>? keptState,
         CancellationToken cancellationToken)
     {
+        // With what scanners put on top; they saw it as it was accepted.
+        var content = scan.ContentOf(item);
         if (tnef == TnefHandling.Keep)
-            return await ProtectAsync(item, item.Content, recipients, method, keptState, cancellationToken);
-        switch (await TnefOpening.OpenAsync(item.Content, cancellationToken))
+            return await ProtectAsync(item, content, recipients, method, keptState, cancellationToken);
+        switch (await TnefOpening.OpenAsync(content, cancellationToken))
         {
             case TnefOutcome.Opened opened:
                 var outcome = await ProtectAsync(item, opened.Content, recipients, method, keptState, cancellationToken);
@@ -35,10 +40,10 @@ internal sealed class ItemProtector(MailProtector protector, CertificateWatch ce
             case TnefOutcome.Refused refused when tnef == TnefHandling.Open:
                 return new ProtectionOutcome.Failed(refused.Reason);
             case TnefOutcome.Refused refused:
-                var asItIs = await ProtectAsync(item, item.Content, recipients, method, keptState, cancellationToken);
+                var asItIs = await ProtectAsync(item, content, recipients, method, keptState, cancellationToken);
                 return asItIs is ProtectionOutcome.Ready unopened ? unopened with { Message = unopened.Message.Noting($"TNEF stayed as it is: {refused.Reason}") } : asItIs;
             default:
-                return await ProtectAsync(item, item.Content, recipients, method, keptState, cancellationToken);
+                return await ProtectAsync(item, content, recipients, method, keptState, cancellationToken);
         }
     }
 
@@ -51,6 +56,20 @@ internal sealed class ItemProtector(MailProtector protector, CertificateWatch ce
         CancellationToken cancellationToken)
     {
         var addresses = recipients.Select(r => r.Address).ToImmutableArray();
+        var outcome = await ProtectAsync(item, content, addresses, method, keptState, cancellationToken);
+        return outcome is ProtectionOutcome.Ready ready
+            ? ready with { Message = await outgoing.SignAsync(item, content, addresses, ready.Message, cancellationToken) }
+            : outcome;
+    }
+
+    private async ValueTask<ProtectionOutcome> ProtectAsync(
+        SpooledMail item,
+        IMailContent content,
+        ImmutableArray<MailAddress> addresses,
+        ProtectionMethod method,
+        ReadOnlyMemory<byte>? keptState,
+        CancellationToken cancellationToken)
+    {
         switch (method)
         {
             case ProtectionMethod.Normal:

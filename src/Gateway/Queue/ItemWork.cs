@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Reports;
+using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.MailProtection;
 using GatewaySecure.Policies;
@@ -16,7 +17,8 @@ namespace GatewaySecure.Gateway.Queue;
 /// to its next hop, and the outcome of each written down. What a rule demands and can't be had is held or refused, never sent in clear.
 /// </summary>
 internal sealed class ItemWork(
-    IItemProtector protector, NextHopResolver nextHops, IReporter reporter, QueueOptions options, TimeProvider time, ILogger<ItemWork> log)
+    IItemProtector protector, NextHopResolver nextHops, IReporter reporter, QueueOptions options, TimeProvider time, ILogger<ItemWork> log,
+    IContentScan? scan = null)
 {
     /// <summary>Of what needs no destination: a rule that refuses or holds.</summary>
     private static readonly LaneKey NoDestination = new("(none)", int.MaxValue);
@@ -122,6 +124,28 @@ internal sealed class ItemWork(
         ? due <= now || due > now + options.LongestDelay
         : status.State == RecipientState.Queued;
 
+    /// <summary>What scanners say, for those whom the mail would go to now.</summary>
+    private void Apply(ScanOutcome scanned, ImmutableArray<int> indexes, Outcome outcome)
+    {
+        switch (scanned)
+        {
+            case ScanOutcome.Hold hold:
+                outcome.Hold(indexes, hold.Reason, retryAt: null, hold.IsReported);
+                break;
+            case ScanOutcome.Refuse refuse:
+                outcome.Fail(indexes, refuse.Reason, isReported: refuse.IsReported);
+                break;
+            case ScanOutcome.Unknown unknown:
+                outcome.HoldFor(indexes, unknown.Reason, time.GetUtcNow(), options);
+                break;
+            case ScanOutcome.NotAsked notAsked:
+                outcome.Wait(indexes, notAsked.Reason, time.GetUtcNow() + notAsked.RestsFor);
+                break;
+            default:
+                throw new InvalidOperationException("ScanOutcome is a closed hierarchy.");
+        }
+    }
+
     private async ValueTask<Attempt> TryGroupAsync(Group group, CancellationToken cancellationToken)
     {
         switch (group.Decision.Action)
@@ -131,6 +155,8 @@ internal sealed class ItemWork(
             case DecisionAction.Hold:
                 return await SettledAsync(o => o.Hold(group.Indexes, $"held by {group.Decision.Reason}", retryAt: null));
         }
+        if (scan is not null && await scan.ExamineAsync(group.Item, cancellationToken) is var scanned and not ScanOutcome.Clean)
+            return await SettledAsync(o => Apply(scanned, group.Indexes, o));
         var reasons = new List<string>();
         foreach (var method in group.Decision.Methods)
         {
@@ -243,6 +269,8 @@ internal sealed class ItemWork(
             {
                 case RecipientState.Failed:
                     log.Failed(item.Id, recipient, reason);
+                    if (change.Telling == Outcome.Telling.Never)
+                        break;
                     reports.Add(new RecipientReport(index, ReportKind.Failed, reason, change.Reply, change.NextHop));
                     break;
                 case RecipientState.Delivered when change is { NotReportedBeyond: true }:
@@ -251,6 +279,9 @@ internal sealed class ItemWork(
                     break;
                 case RecipientState.Held when !change.Status.DelayReported:
                     log.Held(item.Id, recipient, reason);
+                    if (change.Telling == Outcome.Telling.Never
+                        || (change.Telling == Outcome.Telling.Later && item.Age < options.DelayReportAfter))
+                        break;
                     reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, IsHeld: true));
                     outcome.MarkReported(index);
                     break;
@@ -263,7 +294,8 @@ internal sealed class ItemWork(
                     break;
             }
         }
-        return reports;
+        // Who sent a mail that its own domain disowns is not known; the one it names has nothing to do with it.
+        return item.Mail.IsDisowned ? [] : reports;
     }
 
     private static EnvelopeRecipient RecipientOf(SpooledMail item, int index) => item.Mail.Envelope.Recipients[index];

@@ -20,6 +20,13 @@ internal sealed class Outcome(SpooledMail item)
     /// <summary>Losing it would send a mail twice, report twice, or try what is held; losing a deferral costs one early try.</summary>
     public bool MustNotBeLost => _changes.Values.Any(c => c.Status.State != RecipientState.Queued || c.Status.DelayReported);
 
+    /// <summary>Not tried at all: neither counts as an attempt nor brings the end nearer.</summary>
+    public void Wait(IEnumerable<int> indexes, string reason, DateTimeOffset until)
+    {
+        foreach (var index in indexes)
+            _changes[index] = new Change(item.Status[index] with { NextAttempt = until, Reason = reason }, null, null, false, false);
+    }
+
     /// <summary>Takes everything over in memory, before the disk has it.</summary>
     public void MakeKnown()
     {
@@ -34,16 +41,34 @@ internal sealed class Outcome(SpooledMail item)
         item.Know(index, _changes[index].Status);
     }
 
-    public void Fail(IEnumerable<int> indexes, string reason, SmtpReply? reply = null, string? nextHop = null)
+    /// <param name="isReported">False: the sender is not told.</param>
+    public void Fail(IEnumerable<int> indexes, string reason, SmtpReply? reply = null, string? nextHop = null, bool isReported = true)
     {
         foreach (var index in indexes)
+        {
             Set(index, RecipientState.Failed, null, reply is null ? reason : $"{reason}: {reply}", reply, nextHop);
+            Tell(index, isReported ? Telling.Now : Telling.Never);
+        }
     }
 
-    public void Hold(IEnumerable<int> indexes, string reason, DateTimeOffset? retryAt)
+    /// <param name="isReported">False: the sender is not told.</param>
+    public void Hold(IEnumerable<int> indexes, string reason, DateTimeOffset? retryAt, bool isReported = true)
     {
         foreach (var index in indexes)
+        {
             Set(index, RecipientState.Held, retryAt, reason);
+            Tell(index, isReported ? Telling.Now : Telling.Never);
+        }
+    }
+
+    /// <summary>Held for something that comes back by itself: tried again as if deferred, never given up, and reported as late as a delay is.</summary>
+    public void HoldFor(IEnumerable<int> indexes, string reason, DateTimeOffset now, QueueOptions options)
+    {
+        foreach (var index in indexes)
+        {
+            Set(index, RecipientState.Held, now + options.DelayAfter(item.Status[index].Attempts + 1), reason);
+            Tell(index, Telling.Later);
+        }
     }
 
     /// <summary>Tried again later; given up where the mail has been tried for long enough. A held one stays held and does not expire.</summary>
@@ -63,6 +88,8 @@ internal sealed class Outcome(SpooledMail item)
     public void MarkReported(int index) =>
         _changes[index] = _changes[index] with { Status = _changes[index].Status with { DelayReported = true } };
 
+    private void Tell(int index, Telling telling) => _changes[index] = _changes[index] with { Telling = telling };
+
     private void Set(
         int index, RecipientState state, DateTimeOffset? next, string reason, SmtpReply? reply = null, string? nextHop = null, bool notReportedBeyond = false, bool isLast = false)
     {
@@ -73,5 +100,17 @@ internal sealed class Outcome(SpooledMail item)
 
     /// <param name="NotReportedBeyond">Success was asked for, and the next hop will not report it.</param>
     /// <param name="IsLast">The recipient finds it there.</param>
-    internal sealed record Change(RecipientStatus Status, SmtpReply? Reply, string? NextHop, bool NotReportedBeyond, bool IsLast);
+    /// <param name="Telling">When the sender is told of a hold or an end.</param>
+    internal sealed record Change(
+        RecipientStatus Status, SmtpReply? Reply, string? NextHop, bool NotReportedBeyond, bool IsLast, Telling Telling = Telling.Now);
+
+    /// <summary>When a sender is told.</summary>
+    internal enum Telling
+    {
+        Now,
+
+        /// <summary>Once it takes as long as a delay that is reported.</summary>
+        Later,
+        Never,
+    }
 }

@@ -38,14 +38,14 @@ internal static class GuardedFields
     private static readonly string[] OfExchange = ["X-MS-Exchange-*", "X-MS-Journal-Report", "X-OriginatorOrg"];
 
     /// <summary>From an Exchange server that the configuration lists.</summary>
-    public static ImmutableArray<GuardedField> ForExchange(string hostName) =>
+    public static ImmutableArray<GuardedField> ForExchange(string serviceId) =>
     [
         new GuardedField(Ours),
         // RFC 8601 §5: what claims to be our verdict and is not.
-        new GuardedField(AuthenticationResultsField.Name, value => AuthenticationResultsField.ClaimsToBeOf(hostName, value)),
+        new GuardedField(AuthenticationResultsField.Name, value => AuthenticationResultsField.ClaimsToBeOf(serviceId, value)),
     ];
 
     /// <summary>From everybody else.</summary>
-    public static ImmutableArray<GuardedField> ForOthers(string hostName) =>
-        [.. ForExchange(hostName), .. OfExchange.Select(pattern => new GuardedField(pattern))];
+    public static ImmutableArray<GuardedField> ForOthers(string serviceId) =>
+        [.. ForExchange(serviceId), .. OfExchange.Select(pattern => new GuardedField(pattern))];
 }

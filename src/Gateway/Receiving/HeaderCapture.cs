@@ -18,7 +18,10 @@ internal sealed class HeaderCapture
     public int Capacity => _octets.Length;
 
     /// <summary>What was seen of the header; where no empty line came, all of the message.</summary>
-    public ReadOnlySpan<byte> Octets => _octets.AsSpan(0, _length);
+    public ReadOnlySpan<byte> Octets => Memory.Span;
+
+    /// <inheritdoc cref="Octets" />
+    public ReadOnlyMemory<byte> Memory => _octets.AsMemory(0, _length);
 
     public void Add(ReadOnlySpan<byte> piece)
     {

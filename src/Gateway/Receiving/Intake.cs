@@ -10,14 +10,14 @@ namespace GatewaySecure.Gateway.Receiving;
 internal sealed class Intake(
     ReceivingSettings settings, MailSpool spool, Action<SpooledMail> queue, TrafficControl traffic, TimeProvider time, ILogger<Intake> log)
 {
-    private readonly ImmutableArray<GuardedField> _notFromExchange = GuardedFields.ForExchange(settings.HostName.Ascii);
-    private readonly ImmutableArray<GuardedField> _notFromOthers = GuardedFields.ForOthers(settings.HostName.Ascii);
-
     public static SmtpReply NoStorage { get; } = new(452, "4.3.1", "Insufficient storage, try again later");
 
     public ReceivingSettings Settings => settings;
 
     public RecipientGate Gate { get; } = new(settings);
+
+    /// <summary>Null: mail from outside is not examined.</summary>
+    public SenderAuthentication? Authentication { get; init; }
 
     public MailSpool Spool => spool;
 
@@ -31,7 +31,14 @@ internal sealed class Intake(
     public ILogger Log => log;
 
     /// <summary>The header fields that may not come from an Exchange of ours, or from anybody else.</summary>
-    public ImmutableArray<GuardedField> ForbiddenFrom(bool isExchange) => isExchange ? _notFromExchange : _notFromOthers;
+    public ImmutableArray<GuardedField> ForbiddenFrom(bool isExchange) => isExchange ? NotFromExchange : NotFromOthers;
+
+    private ImmutableArray<GuardedField> NotFromExchange => field.IsDefault ? field = GuardedFields.ForExchange(ServiceId) : field;
+
+    private ImmutableArray<GuardedField> NotFromOthers => field.IsDefault ? field = GuardedFields.ForOthers(ServiceId) : field;
+
+    /// <summary>By which our own verdicts are known (RFC 8601 §2.5).</summary>
+    private string ServiceId => Authentication?.ServiceId ?? settings.HostName.Ascii;
 
     /// <summary>Hands a committed mail on.</summary>
     public void Queue(SpooledMail item) => queue(item);

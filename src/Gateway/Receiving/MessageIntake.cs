@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Spool;
+using GatewaySecure.MailAuthentication;
 using GatewaySecure.Policies;
 using GatewaySecure.Smtp;
 using GatewaySecure.Smtp.Server;
@@ -31,12 +32,19 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     private readonly HeaderCapture _header = new();
     private readonly HeaderGuard _guard = new(intake, peer);
+
+    /// <summary>Null: mail of this peer is not examined.</summary>
+    private readonly MailExamination? _examination = intake.Gate.IsInside(peer) ? null : intake.Authentication?.Begin(peer, envelope);
     private readonly KindCapture? _kind = intake.WantsKinds ? new(intake.Spool) : null;
     private bool _holdsEightBit;
     private int _reserved;
 
-    public ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken) =>
-        TakeAsync(_guard.Pass(octets), cancellationToken);
+    public ValueTask<SmtpReply?> WriteAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
+    {
+        // As it came: what is removed may have been signed.
+        _examination?.Append(octets.Span);
+        return TakeAsync(_guard.Pass(octets), cancellationToken);
+    }
 
     private async ValueTask<SmtpReply?> TakeAsync(ReadOnlyMemory<byte> octets, CancellationToken cancellationToken)
     {
@@ -98,6 +106,14 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), reason);
             return intake.Gate.Refusal(peer, reason);
         }
+        var judgement = await JudgeAsync(cancellationToken);
+        if (judgement?.Refusal is { } disowned)
+        {
+            intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), disowned.ToString());
+            return disowned;
+        }
+        if (judgement?.HoldReason is { } why)
+            decisions = [.. decisions.Select(d => d.Action == DecisionAction.Protect ? d with { Action = DecisionAction.Hold, Reason = why } : d)];
         var mail = new AcceptedMail
         {
             AcceptedAt = intake.Time.GetUtcNow(),
@@ -112,6 +128,8 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
                 inside,
                 peer.CertifiedAs),
             HoldsEightBit = _holdsEightBit,
+            OnTop = judgement?.Field,
+            IsDisowned = judgement?.IsDisowned ?? false,
             RemovedFields = _guard.Removed,
             Kind = kind,
         };
@@ -139,6 +157,7 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
 
     public ValueTask DisposeAsync()
     {
+        _examination?.Dispose();
         intake.Spool.FreeMemory(_reserved);
         _reserved = 0;
         _kind?.Dispose();
@@ -155,9 +174,16 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
         return JournalReports.Refusal(intake.Settings, isReport, envelope);
     }
 
+    private async ValueTask<ArrivalJudgement?> JudgeAsync(CancellationToken cancellationToken) =>
+        _examination is null
+            ? null
+            : await intake.Authentication!.JudgeAsync(
+                _examination, peer, envelope, envelope.Recipients.All(r => intake.Gate.IsOurPostmaster(r.Address)), cancellationToken);
+
     private bool HasRoomForHeader()
     {
-        var more = _header.Capacity - FreeHeader - _reserved;
+        // Who examines it keeps a copy.
+        var more = ((_examination is null ? 1 : 2) * _header.Capacity) - FreeHeader - _reserved;
         if (more <= 0)
             return true;
         if (!intake.Spool.TryReserveMemory(more))

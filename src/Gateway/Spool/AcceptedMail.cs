@@ -22,6 +22,12 @@ internal sealed record AcceptedMail
     /// <summary>An octet above 127 occurs in the content.</summary>
     public required bool HoldsEightBit { get; init; }
 
+    /// <summary>Header fields above the content as it was spooled, in ASCII with their line ends; null: none.</summary>
+    public string? OnTop { get; init; }
+
+    /// <summary>The domain it claims to be from disowns it (DMARC): nothing is reported to its sender.</summary>
+    public bool IsDisowned { get; init; }
+
     /// <summary>What its structure proved it to be.</summary>
     public MailKind Kind { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using GatewaySecure.MailProtection;
 using GatewaySecure.Policies;
 
@@ -31,14 +32,15 @@ internal sealed class SpooledMail
         Mail = mail;
         Status = [.. mail.Envelope.Recipients.Select(_ => RecipientStatus.New)];
         Decisions = mail.Decisions;
+        Content = mail.OnTop is { Length: > 0 } top ? new ContentWithTop(Encoding.ASCII.GetBytes(top), content) : content;
     }
 
     public QueueId Id { get; }
 
     public AcceptedMail Mail { get; }
 
-    /// <summary>The content as accepted, with our trace field on top. Every octet read was authenticated.</summary>
-    public IMailContent Content => _content;
+    /// <summary>The content as accepted, with our trace fields on top. Every octet read was authenticated.</summary>
+    public IMailContent Content { get; }
 
     /// <summary>One for each of the envelope's recipients, in the same order.</summary>
     public ImmutableArray<RecipientStatus> Status { get; private set; }
@@ -59,13 +61,13 @@ internal sealed class SpooledMail
     /// <summary>What protection attempts gave to keep, by the key the queue chose for the group of recipients.</summary>
     public ReadOnlyMemory<byte>? KeptState(string group) => _kept.TryGetValue(group, out var state) ? state : (ReadOnlyMemory<byte>?)null;
 
-    /// <summary>Durable (fsync) when it returns.</summary>
+    /// <summary>Durable (fsync) when it returns, unless that is not asked for: then a crash of the machine may lose it.</summary>
     /// <exception cref="SpoolUnavailableException">Not kept: the disk is full or fails.</exception>
-    public async ValueTask KeepStateAsync(string group, ReadOnlyMemory<byte> state, CancellationToken cancellationToken)
+    public async ValueTask KeepStateAsync(string group, ReadOnlyMemory<byte> state, CancellationToken cancellationToken, bool durable = true)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var entry = new JournalEntry { Group = group, State = state.ToArray() };
-        await AppendAsync(entry, durable: true);
+        await AppendAsync(entry, durable);
         Apply(entry);
     }
 

@@ -66,9 +66,9 @@ internal sealed class DkimKey
             return (null, "the key is not base64");
         if (type == "ed25519")
         {
-            return octets.Length == Ed25519Length
-                ? (new DkimKey(null, new Ed25519PublicKeyParameters(octets)) { IsStrict = flags.Contains("s"), IsTest = flags.Contains("y") }, "")
-                : (null, "an Ed25519 key has 32 octets");
+            return ReadEd25519(octets) is { } point
+                ? (new DkimKey(null, point) { IsStrict = flags.Contains("s"), IsTest = flags.Contains("y") }, "")
+                : (null, "the key is no Ed25519 key");
         }
         if (ReadRsa(octets) is not { } rsa)
             return (null, "the key is no RSA key");
@@ -98,6 +98,19 @@ internal sealed class DkimKey
         {
             // A key that can't be used verifies nothing.
             return false;
+        }
+    }
+
+    private static Ed25519PublicKeyParameters? ReadEd25519(byte[] octets)
+    {
+        try
+        {
+            return octets.Length == Ed25519Length ? new Ed25519PublicKeyParameters(octets) : null;
+        }
+        catch (ArgumentException)
+        {
+            // No point of the curve.
+            return null;
         }
     }
 

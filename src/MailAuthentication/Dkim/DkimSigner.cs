@@ -25,6 +25,9 @@ public sealed class DkimSigner(IEnumerable<DkimSigningKey> keys, TimeProvider ti
     private readonly FrozenDictionary<string, ImmutableArray<DkimSigningKey>> _keys =
         keys.GroupBy(k => k.Domain.Ascii).ToFrozenDictionary(g => g.Key, g => g.ToImmutableArray());
 
+    /// <summary>There is nothing to sign with.</summary>
+    public bool IsEmpty => _keys.Count == 0;
+
     /// <summary>True where there is a key for the one domain that the From field of this header names.</summary>
     /// <param name="header">Up to its empty line; more may follow.</param>
     public bool Signs(ReadOnlyMemory<byte> header) => !KeysFor(MessageFields.Parse(header)).IsEmpty;

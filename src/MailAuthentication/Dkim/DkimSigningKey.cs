@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using GatewaySecure.Addresses;
+using GatewaySecure.Dns;
 using Org.BouncyCastle.Crypto.Parameters;
 using Org.BouncyCastle.Crypto.Signers;
 using Org.BouncyCastle.Security;
@@ -83,6 +84,22 @@ public sealed class DkimSigningKey : IDisposable
 
     /// <summary>One or more labels of letters, digits, hyphens and underscores.</summary>
     public static bool IsSelector(string? text) => DomainNames.IsName(text);
+
+    /// <summary>Null where the DNS holds this key's public half in a form that others verify with; else what is wrong.</summary>
+    public async ValueTask<string?> CheckPublishedAsync(IDnsResolver dns, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(dns);
+        var answer = await dns.TxtAsync(RecordName, cancellationToken);
+        if (answer is DnsFailed<string> failed)
+            return $"the DNS can't be asked: {failed.Reason}";
+        if (answer.Records is not [var record])
+            return answer.Records.IsEmpty ? "there is no TXT record" : "there is more than one TXT record";
+        var (key, reason) = DkimKey.Parse(record, Type == DkimKeyType.Rsa ? "rsa" : "ed25519");
+        if (key is null)
+            return reason;
+        var probe = SHA256.HashData("probe"u8);
+        return key.Verify(probe, Sign(probe)) ? null : "it is the record of another key";
+    }
 
     public void Dispose() => _rsa?.Dispose();
 

@@ -91,6 +91,9 @@ internal sealed record Envelope(bool Gcm, byte[] RecipientInfos, int Version, lo
 
     private static readonly byte[] ObjectIdentifierOfData = Der(w => w.WriteObjectIdentifier(Oids.Data));
 
+    /// <summary>One for each message: written again, it is the same message.</summary>
+    private readonly byte[] _nonce = RandomNumberGenerator.GetBytes(Gcm ? ContentCipher.NonceLength : ContentCipher.BlockLength);
+
     private long CipherLength => Gcm ? PlainLength : ContentCipher.PaddedLength(PlainLength);
 
     /// <summary>Octets of the base64 text.</summary>
@@ -98,8 +101,8 @@ internal sealed record Envelope(bool Gcm, byte[] RecipientInfos, int Version, lo
 
     public static byte[] NewContentKey() => RandomNumberGenerator.GetBytes(ContentKeyLength);
 
-    /// <param name="contentKey">AES-256. Every call takes a fresh IV or nonce.</param>
-    /// <param name="writeContent">Hands the content over in blocks.</param>
+    /// <param name="contentKey">AES-256, the same at every call.</param>
+    /// <param name="writeContent">Hands the content over in blocks, the same octets at every call: they meet the same nonce.</param>
     /// <exception cref="IOException">The content was not as long as it was said to be.</exception>
     public async ValueTask WriteAsync(
         byte[] contentKey,
@@ -107,10 +110,9 @@ internal sealed record Envelope(bool Gcm, byte[] RecipientInfos, int Version, lo
         Stream destination,
         CancellationToken cancellationToken)
     {
-        var nonce = RandomNumberGenerator.GetBytes(Gcm ? ContentCipher.NonceLength : ContentCipher.BlockLength);
-        using ContentCipher cipher = Gcm ? new GcmCipher(contentKey, nonce) : new CbcEncryption(contentKey, nonce);
+        using ContentCipher cipher = Gcm ? new GcmCipher(contentKey, _nonce) : new CbcEncryption(contentKey, _nonce);
         using var pump = new Pump(cipher, destination, cancellationToken);
-        await pump.WriteDerAsync(EncodePrefix(nonce));
+        await pump.WriteDerAsync(EncodePrefix());
         await writeContent(pump.WriteContentAsync);
         if (pump.ContentLength != PlainLength)
             throw new IOException("The content is not as long as it was when it was measured.");
@@ -119,12 +121,11 @@ internal sealed record Envelope(bool Gcm, byte[] RecipientInfos, int Version, lo
 
     private long MeasureCms()
     {
-        var prefix = EncodePrefix(new byte[Gcm ? ContentCipher.NonceLength : ContentCipher.BlockLength]);
-        return prefix.Length + CipherLength + (Gcm ? 2 + ContentCipher.TagLength : 0);
+        return EncodePrefix().Length + CipherLength + (Gcm ? 2 + ContentCipher.TagLength : 0);
     }
 
     /// <summary>Everything before the ciphertext. All lengths are computed from the inside out.</summary>
-    private byte[] EncodePrefix(byte[] nonce)
+    private byte[] EncodePrefix()
     {
         var algorithm = Der(writer =>
         {
@@ -133,13 +134,13 @@ internal sealed record Envelope(bool Gcm, byte[] RecipientInfos, int Version, lo
                 writer.WriteObjectIdentifier(Gcm ? Oids.Aes256Gcm : Oids.Aes256Cbc);
                 if (!Gcm)
                 {
-                    writer.WriteOctetString(nonce);
+                    writer.WriteOctetString(_nonce);
                     return;
                 }
                 // GCMParameters, RFC 5084 §3.2; 16 differs from the default of 12 and is written.
                 using (writer.PushSequence())
                 {
-                    writer.WriteOctetString(nonce);
+                    writer.WriteOctetString(_nonce);
                     writer.WriteInteger(ContentCipher.TagLength);
                 }
             }

@@ -22,6 +22,9 @@ internal sealed class SmimeEntity
     private readonly byte[] _close = [];
     private readonly int _tailLength;
 
+    /// <summary>What was signed, and the signature: made once, since most signatures differ from one time to the next.</summary>
+    private (byte[] Hash, byte[] Tail)? _signed;
+
     public SmimeEntity(MessageSource source, SignerProfile? signer, DateTimeOffset signingTime)
     {
         _source = source;
@@ -65,7 +68,11 @@ internal sealed class SmimeEntity
                 return sink(block);
             },
             cancellationToken);
-        await sink(EncodeTail(_signer.Sign(hash.GetHashAndReset(), _signingTime)));
+        var digest = hash.GetHashAndReset();
+        _signed ??= (digest, EncodeTail(_signer.Sign(digest, _signingTime)));
+        if (!_signed.Value.Hash.AsSpan().SequenceEqual(digest))
+            throw new IOException("The content is not the one that was signed.");
+        await sink(_signed.Value.Tail);
     }
 
     private byte[] EncodeTail(byte[] signature)

@@ -1,0 +1,29 @@
+using System.Collections.Immutable;
+using GatewaySecure.Addresses;
+using GatewaySecure.Gateway.Spool;
+using GatewaySecure.MailAuthentication;
+using GatewaySecure.MailAuthentication.Dkim;
+using GatewaySecure.MailProtection;
+using GatewaySecure.Policies;
+
+namespace GatewaySecure.Gateway.Protection;
+
+/// <summary>
+/// Puts DKIM signatures on mail from inside that leaves the organisation, over its octets as they leave: it is written twice, once to be
+/// hashed. Mail from outside that passes through is never signed.
+/// </summary>
+internal sealed class OutgoingSigner(MailProtector protector, DkimSigner signer, PolicySnapshot policy)
+{
+    /// <param name="content">What was protected: tells for a few octets whether there is anything to sign.</param>
+    /// <returns>The same message where it is not to be signed.</returns>
+    public async ValueTask<SendableMessage> SignAsync(
+        SpooledMail item, IMailContent content, ImmutableArray<MailAddress> recipients, SendableMessage message, CancellationToken cancellationToken)
+    {
+        if (signer.IsEmpty || !item.Mail.Session.FromInside || recipients.All(r => policy.OwnDomains.Contains(r.Domain)))
+            return message;
+        if (!signer.Signs(await HeaderBuffer.ReadAsync(content.OpenRead(), cancellationToken)))
+            return message;
+        var fields = await signer.SignAsync(message.WriteToAsync, cancellationToken);
+        return fields.Length == 0 ? message : protector.PutOnTop(message, fields, "Signed with DKIM.");
+    }
+}

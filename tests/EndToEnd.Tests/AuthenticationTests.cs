@@ -1,0 +1,115 @@
+using System.Text;
+using GatewaySecure.TestKit;
+
+namespace GatewaySecure.EndToEnd.Tests;
+
+/// <summary>Where mail from outside comes from: examined before it is accepted, with a DNS of our own.</summary>
+public sealed class AuthenticationTests
+{
+    /// <summary>What the tests' clients from outside have.</summary>
+    private const string Outside = "127.0.0.2";
+
+    private static readonly DnsZone Zone = new("partner.test", """
+        @               TXT "v=spf1 ip4:127.0.0.2 -all"
+        _dmarc          TXT "v=DMARC1; p=reject"
+        elsewhere       TXT "v=spf1 -all"
+        _dmarc.careful  TXT "v=DMARC1; p=quarantine"
+        """);
+
+    [Fact]
+    public async Task Results_stand_on_top_and_forged_ones_are_gone()
+    {
+        await using var dns = await PrivateDns.StartAsync(Zone);
+        await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
+        await using var gateway = await StartAsync(sink, dns, "reject");
+        const string Forged = "Authentication-Results: gateway.example.org;\r\n\tdmarc=pass header.from=bank.test\r\n";
+        const string Foreign = "Authentication-Results: mx.partner.test; spf=pass\r\n";
+        var text = Mails.Text(Mails.NewId(), "bob@partner.test", "dora@example.org");
+        Assert.StartsWith("250", await SendAsync(gateway, "bob@partner.test", Forged + Foreign + text), StringComparison.Ordinal);
+
+        await sink.WaitForAsync(1, TimeSpan.FromSeconds(20));
+        var arrived = Encoding.ASCII.GetString(Assert.Single(sink.Messages).Content);
+        Assert.StartsWith("Authentication-Results: gateway.example.org;\r\n\tspf=pass", arrived, StringComparison.Ordinal);
+        Assert.Contains("\r\n\tdkim=none", arrived, StringComparison.Ordinal);
+        Assert.Contains("\r\n\tdmarc=pass", arrived, StringComparison.Ordinal);
+        Assert.DoesNotContain("bank.test", arrived, StringComparison.Ordinal);
+        Assert.Equal(Foreign + text, Encoding.ASCII.GetString(Mails.BelowOurReceived(Encoding.ASCII.GetBytes(arrived))));
+    }
+
+    [Fact]
+    public async Task Mail_that_its_domain_wants_rejected_is_rejected_and_a_failing_dns_rejects_nothing()
+    {
+        await using var dns = await PrivateDns.StartAsync(Zone);
+        await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
+        await using var gateway = await StartAsync(sink, dns, "reject");
+        var forged = Mails.Text(Mails.NewId(), "bob@partner.test", "dora@example.org");
+        Assert.StartsWith("550 5.7.1 partner.test asks to reject", await SendAsync(gateway, "eve@elsewhere.partner.example", forged), StringComparison.Ordinal);
+        Assert.Equal(0, (await gateway.QueueAsync()).GetArrayLength());
+
+        // A mail of the same kind under a name that was not asked for yet.
+        await dns.StopResolverAsync();
+        var unknown = Mails.Text(Mails.NewId(), "bob@careful.partner.test", "dora@example.org");
+        Assert.StartsWith("250", await SendAsync(gateway, "eve@elsewhere.partner.example", unknown), StringComparison.Ordinal);
+        await sink.WaitForAsync(1, TimeSpan.FromSeconds(30));
+        Assert.Contains("\r\n\tdmarc=temperror", Encoding.ASCII.GetString(Assert.Single(sink.Messages).Content), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Mail_that_its_domain_wants_quarantined_is_held_and_nobody_is_told()
+    {
+        await using var dns = await PrivateDns.StartAsync(Zone);
+        await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
+        await using var gateway = await StartAsync(sink, dns, "reject");
+        var forged = Mails.Text(Mails.NewId(), "bob@careful.partner.test", "dora@example.org");
+        Assert.StartsWith("250", await SendAsync(gateway, "bob@partner.example", forged), StringComparison.Ordinal);
+        await gateway.Child.WaitForLineAsync("the DMARC policy of careful.partner.test", TimeSpan.FromSeconds(20));
+        Assert.Contains("held", (await gateway.QueueAsync()).GetRawText(), StringComparison.OrdinalIgnoreCase);
+
+        // What comes after it goes its way; of the held one nothing leaves.
+        Assert.StartsWith("250", await SendAsync(gateway, "bob@partner.test", Mails.Text("x@partner.test", "bob@partner.test", "dora@example.org")), StringComparison.Ordinal);
+        await sink.WaitForAsync(1, TimeSpan.FromSeconds(20));
+        Assert.Contains("x@partner.test", Encoding.ASCII.GetString(Assert.Single(sink.Messages).Content), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Mail_from_exempt_networks_is_examined_and_never_refused()
+    {
+        await using var dns = await PrivateDns.StartAsync(Zone);
+        await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
+        await using var gateway = await StartAsync(sink, dns, "reject\n  exempt-networks: [127.0.0.2]");
+        var text = Mails.Text(Mails.NewId(), "bob@partner.test", "dora@example.org");
+        Assert.StartsWith("250", await SendAsync(gateway, "list@elsewhere.test", text), StringComparison.Ordinal);
+        await sink.WaitForAsync(1, TimeSpan.FromSeconds(20));
+        Assert.Contains("\r\n\tdmarc=fail", Encoding.ASCII.GetString(Assert.Single(sink.Messages).Content), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Mail_from_inside_is_not_examined()
+    {
+        await using var dns = await PrivateDns.StartAsync(Zone);
+        await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
+        await using var gateway = await StartAsync(sink, dns, "reject");
+        using var talker = await SmtpTalker.GreetAsync(gateway.RelayPort);
+        var text = Encoding.ASCII.GetBytes(Mails.Text(Mails.NewId(), "bob@partner.test", "someone@outside.example"));
+        Assert.StartsWith("250", await talker.DeliverAsync("alice@example.org", "someone@outside.example", text), StringComparison.Ordinal);
+        await sink.WaitForAsync(1, TimeSpan.FromSeconds(20));
+        Assert.StartsWith("Received:", Encoding.ASCII.GetString(Assert.Single(sink.Messages).Content), StringComparison.Ordinal);
+    }
+
+    private static async Task<GatewayProcess> StartAsync(SmtpSink sink, PrivateDns dns, string dmarc)
+    {
+        var gateway = new GatewayProcess(new GatewaySetup
+        {
+            NextHopPort = sink.Port,
+            More = $"dns:\n  resolver: [{dns.Resolver}]\nauthentication:\n  dmarc: {dmarc}\n",
+        });
+        await gateway.StartAsync();
+        return gateway;
+    }
+
+    private static async Task<string> SendAsync(GatewayProcess gateway, string sender, string text)
+    {
+        using var talker = await SmtpTalker.GreetAsync(gateway.RelayPort, Outside);
+        return await talker.DeliverAsync(sender, "dora@example.org", Encoding.ASCII.GetBytes(text));
+    }
+}
