@@ -83,7 +83,7 @@ public sealed class AbuseTests(TortureFixture fixture, ITestOutputHelper output)
     {
         var growth = await GrowthAsync(async () =>
         {
-            // One octet above 200 MB is announced; what comes is not kept, and the session ends where the client leaves.
+            // More than any limit is announced; what comes is not kept, and the session ends where the client leaves.
             using var talker = await SmtpTalker.GreetAsync(fixture.Gateway.RelayPort);
             await talker.SayAsync("MAIL FROM:<alice@example.org>");
             await talker.SayAsync($"RCPT TO:<{TortureFixture.ByData}>");

@@ -18,6 +18,18 @@ internal static class MemoryBench
 
     public static async Task RunAsync(Effort effort, Report report)
     {
+        report.Begin("memory: what the gateway holds (RSS), beside its bound", "MB", "bound");
+        // A process for each: in room that others have left, connections would seem to cost nothing.
+        await OnFreshGatewayAsync((gateway, _) => ConnectionsAsync(report, gateway));
+        await OnFreshGatewayAsync(async (gateway, sink) =>
+        {
+            await SoakAsync(effort, report, gateway, sink);
+            await LargeAsync(effort, report, gateway, sink);
+        });
+    }
+
+    private static async Task OnFreshGatewayAsync(Func<BenchGateway, SmtpSink, Task> measure)
+    {
         using var work = Tree.MakeWorkDirectory();
         await using var sink = new SmtpSink();
         await using var gateway = await BenchGateway.StartAsync(work, sink.Port, more: $$"""
@@ -26,10 +38,7 @@ internal static class MemoryBench
               connections-per-address: {{Connections + 100}}
 
             """);
-        report.Begin("memory: what the gateway holds (RSS), beside its bound", "MB", "bound");
-        await SoakAsync(effort, report, gateway, sink);
-        await ConnectionsAsync(report, gateway);
-        await LargeAsync(effort, report, gateway, sink);
+        await measure(gateway, sink);
     }
 
     /// <summary>Every other mail is signed and encrypted.</summary>

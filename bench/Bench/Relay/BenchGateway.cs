@@ -86,6 +86,7 @@ internal sealed class BenchGateway : IAsyncDisposable
         listeners:
           - address: 127.0.0.1:{port}
             tls: none
+            max-message-size: 250 MB
         relay-networks: [127.0.0.0/8]
         next-hops:
           sink:
