@@ -11,6 +11,7 @@ public sealed class ArrowTests
         ["Dns"] = [],
         ["MailAuthentication"] = ["Addresses", "Dns"],
         ["Milter"] = [],
+        ["Settings"] = ["Addresses"],
         ["Smtp"] = ["Addresses"],
         ["Policies"] = ["Addresses"],
         ["KdcCore"] = ["Addresses"],
@@ -20,12 +21,12 @@ public sealed class ArrowTests
         ["HsmAdapter"] = ["KdcCore"],
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
-        ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "Settings", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "VirtualCard"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard"],
         ["Demo"] =
         [
-            "Addresses", "Smtp", "KdcCore", "HsmAdapter", "MailProtection", "Storage", "SmartCard", "VirtualCard", "Gateway",
+            "Addresses", "Settings", "Smtp", "KdcCore", "HsmAdapter", "MailProtection", "Storage", "SmartCard", "VirtualCard", "Gateway",
             "CardClient", "CardEnrollment",
         ],
     };
@@ -39,7 +40,8 @@ public sealed class ArrowTests
         ["MailAuthentication"] = ["BouncyCastle.Cryptography", "MimeKit"],
         ["MailProtection"] = ["BouncyCastle.Cryptography", "MimeKit", "System.Security.Cryptography.Pkcs"],
         ["Storage"] = ["Microsoft.EntityFrameworkCore.Sqlite"],
-        ["Gateway"] = ["MimeKit", "System.CommandLine", "YamlDotNet"],
+        ["Settings"] = ["YamlDotNet"],
+        ["Gateway"] = ["MimeKit", "System.CommandLine"],
         ["CardClient"] = ["System.CommandLine"],
         ["CardEnrollment"] = ["System.CommandLine"],
     };
