@@ -17,16 +17,17 @@ public sealed class ArrowTests
         ["KdcCore"] = ["Addresses"],
         ["SmartCard"] = [],
         ["VirtualCard"] = [],
+        ["Cards"] = ["SmartCard", "VirtualCard"],
         ["MailRouting"] = ["Addresses", "Dns"],
         ["HsmAdapter"] = ["KdcCore"],
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
         ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "Settings", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
-        ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "VirtualCard"],
-        ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard"],
+        ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "Cards"],
+        ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard", "Cards"],
         ["Demo"] =
         [
-            "Addresses", "Settings", "Smtp", "KdcCore", "HsmAdapter", "MailProtection", "Storage", "SmartCard", "VirtualCard", "Gateway",
+            "Addresses", "Settings", "Smtp", "KdcCore", "HsmAdapter", "MailProtection", "Storage", "SmartCard", "VirtualCard", "Cards", "Gateway",
             "CardClient", "CardEnrollment",
         ],
     };
