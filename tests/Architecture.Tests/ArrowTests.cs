@@ -11,6 +11,7 @@ public sealed class ArrowTests
         ["Dns"] = [],
         ["MailAuthentication"] = ["Addresses", "Dns"],
         ["Milter"] = [],
+        ["ServerHost"] = ["Addresses"],
         ["Settings"] = ["Addresses"],
         ["Smtp"] = ["Addresses"],
         ["Policies"] = ["Addresses"],
@@ -22,7 +23,7 @@ public sealed class ArrowTests
         ["HsmAdapter"] = ["KdcCore"],
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
-        ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "Settings", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "ServerHost", "Settings", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "Cards"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard", "Cards"],
         ["Demo"] =
