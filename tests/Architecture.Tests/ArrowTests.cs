@@ -11,6 +11,8 @@ public sealed class ArrowTests
         ["Dns"] = [],
         ["MailAuthentication"] = ["Addresses", "Dns"],
         ["Milter"] = [],
+        ["ServerHost"] = ["Addresses"],
+        ["Settings"] = ["Addresses"],
         ["Smtp"] = ["Addresses"],
         ["Policies"] = ["Addresses"],
         ["KdcCore"] = ["Addresses"],
@@ -21,12 +23,12 @@ public sealed class ArrowTests
         ["HsmAdapter"] = ["KdcCore"],
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
-        ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "ServerHost", "Settings", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "VirtualCard"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard"],
         ["Demo"] =
         [
-            "Addresses", "Smtp", "KdcCore", "HsmAdapter", "MailProtection", "Storage", "SmartCard", "VirtualCard", "Gateway",
+            "Addresses", "Settings", "Smtp", "KdcCore", "HsmAdapter", "MailProtection", "Storage", "SmartCard", "VirtualCard", "Gateway",
             "CardClient", "CardEnrollment",
         ],
     };
@@ -41,7 +43,8 @@ public sealed class ArrowTests
         ["CertificateAuthority"] = ["BouncyCastle.Cryptography"],
         ["MailProtection"] = ["BouncyCastle.Cryptography", "MimeKit", "System.Security.Cryptography.Pkcs"],
         ["Storage"] = ["Microsoft.EntityFrameworkCore.Sqlite"],
-        ["Gateway"] = ["MimeKit", "System.CommandLine", "YamlDotNet"],
+        ["Settings"] = ["YamlDotNet"],
+        ["Gateway"] = ["MimeKit", "System.CommandLine"],
         ["CardClient"] = ["System.CommandLine"],
         ["CardEnrollment"] = ["System.CommandLine"],
     };

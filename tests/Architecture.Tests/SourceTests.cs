@@ -10,7 +10,7 @@ public sealed partial class SourceTests
     /// <summary>Who reads the machine's clock itself, and why. Everybody else is given a TimeProvider.</summary>
     private static readonly Dictionary<string, string> ClockReaders = new()
     {
-        ["src/Gateway/Hosting/LineLogger.cs"] = "a log line has the time at which it was written, whatever clock the rest runs on",
+        ["src/ServerHost/LineLogger.cs"] = "a log line has the time at which it was written, whatever clock the rest runs on",
         ["src/Demo/DemoMail.cs"] = "the tour runs in real time",
         ["src/Demo/Partner.cs"] = "the tour runs in real time",
     };

@@ -3,6 +3,7 @@ using System.CommandLine;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Control;
 using GatewaySecure.Gateway.Spool;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Commands;
 

@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.MailAuthentication.Dkim;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 

@@ -1,5 +1,6 @@
 using GatewaySecure.MailProtection.Trust;
 using GatewaySecure.Policies;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 
@@ -22,7 +23,7 @@ internal static class CertificatesReader
                 ValueParsers.Word(("off", RevocationPolicy.Off), ("where-known", RevocationPolicy.WhereKnown), ("required", RevocationPolicy.Required)),
                 defaults.Revocation),
             MinimumRsaBits = section.Optional("minimum-rsa-bits", ValueParsers.Number(2048, 16384), defaults.MinimumRsaBits),
-            GcmReaders = section.List<AddressPattern>("gcm-readers", ValueParsers.Pattern!, mayBeEmpty: true),
+            GcmReaders = section.List<AddressPattern>("gcm-readers", MailValues.Pattern!, mayBeEmpty: true),
         };
     }
 

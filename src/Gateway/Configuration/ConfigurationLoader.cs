@@ -1,53 +1,17 @@
 using System.Net;
 using GatewaySecure.Addresses;
-using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 
 /// <summary>Reads a configuration file and finds everything that is wrong with it at once. Paths in it are relative to the file.</summary>
-internal sealed class ConfigurationLoader
+internal static class ConfigurationLoader
 {
-    private readonly ProblemList _problems;
+    public static ConfigurationResult<GatewayConfiguration> Load(string path) =>
+        SettingsFile.Load<GatewayConfiguration>(path, "config/gateway.sample.yaml", ConfigurationKeys.Top, Read);
 
-    private ConfigurationLoader(string path) => _problems = new ProblemList(path);
-
-    public static ConfigurationResult Load(string path)
+    private static GatewayConfiguration? Read(ConfigurationSection top, ProblemList problems)
     {
-        if (string.IsNullOrWhiteSpace(path))
-            return new ConfigurationResult(null, [new ConfigurationProblem("(none)", 0, 0, "", "no configuration file is named")]);
-        var loader = new ConfigurationLoader(path);
-        GatewayConfiguration? configuration = null;
-        try
-        {
-            configuration = loader.Read(path);
-        }
-        catch (YamlException e)
-        {
-            loader._problems.Add(e.Start, "", $"is not YAML: {e.Message}");
-        }
-        catch (FileNotFoundException)
-        {
-            loader._problems.Add(Mark.Empty, "", "is not there; copy config/gateway.sample.yaml and change it, or name another file");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            loader._problems.Add(Mark.Empty, "", $"can't be read: {e.Message}");
-        }
-        return new ConfigurationResult(loader._problems.HasErrors ? null : configuration, loader._problems.InOrder());
-    }
-
-    private GatewayConfiguration? Read(string path)
-    {
-        var yaml = new YamlStream();
-        using (var text = File.OpenText(path))
-            yaml.Load(new UniqueKeys(text, _problems));
-        if (yaml.Documents is not [{ RootNode: YamlMappingNode root }])
-        {
-            _problems.Add(Mark.Empty, "", "must hold keys and values, in one document");
-            return null;
-        }
-        var top = new ConfigurationSection(_problems, root, "", ConfigurationKeys.Top);
         var domains = top.List<DomainName>("organisation-domains", ValueParsers.Domain!);
         if (!top.Has("organisation-domains"))
             top.Problem("organisation-domains", "is missing: the mail domains of your organisation");
@@ -80,8 +44,8 @@ internal sealed class ConfigurationLoader
             Queue = queue,
             Spool = spool,
             Limits = limits,
-            Policy = PolicyReader.Read(top, domains, _problems)!,
+            Policy = PolicyReader.Read(top, domains, problems)!,
         };
-        return _problems.HasErrors ? null : configuration;
+        return problems.HasErrors ? null : configuration;
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using GatewaySecure.Addresses;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 

@@ -3,6 +3,7 @@ using System.Net;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.Policies;
+using GatewaySecure.Settings;
 using GatewaySecure.Smtp.Client;
 
 namespace GatewaySecure.Gateway.Configuration;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using GatewaySecure.Addresses;
 using GatewaySecure.KdcCore;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 

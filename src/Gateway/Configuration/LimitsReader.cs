@@ -1,5 +1,6 @@
 using System.Net;
 using GatewaySecure.Gateway.Receiving;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 
@@ -13,7 +14,7 @@ internal static class LimitsReader
         var limits = Read(section, new LimitsConfiguration());
         return limits with
         {
-            WrongPasswordsPerAddress = section.Optional("wrong-password-rate-per-address", ValueParsers.Rate, limits.WrongPasswordsPerAddress),
+            WrongPasswordsPerAddress = section.Optional("wrong-password-rate-per-address", MailValues.Rate, limits.WrongPasswordsPerAddress),
             ExemptFrom = section.List<IPNetwork>("exempt-from", ValueParsers.Network, mayBeEmpty: true),
             DrainTimeout = section.Optional<TimeSpan>("drain-timeout", ValueParsers.TimeLimit, limits.DrainTimeout),
         };
@@ -25,7 +26,7 @@ internal static class LimitsReader
 
     private static LimitsConfiguration Read(ConfigurationSection section, LimitsConfiguration defaults)
     {
-        Rate? RateOf(string name, Rate? otherwise) => section.Optional(name, ValueParsers.Rate, otherwise);
+        Rate? RateOf(string name, Rate? otherwise) => section.Optional(name, MailValues.Rate, otherwise);
         TimeSpan TimeOf(string name, TimeSpan otherwise) => section.Optional<TimeSpan>(name, ValueParsers.TimeLimit, otherwise);
         int NumberOf(string name, int maximum, int otherwise) => section.Optional(name, ValueParsers.Number(1, maximum), otherwise);
 

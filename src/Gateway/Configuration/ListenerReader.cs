@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using GatewaySecure.Gateway.Receiving;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using GatewaySecure.Policies;
+using GatewaySecure.Settings;
 using GatewaySecure.Smtp.Client;
 
 namespace GatewaySecure.Gateway.Configuration;
@@ -45,7 +46,7 @@ internal static class NextHopReader
         {
             if (!section.Has("recipients"))
                 section.Problem("recipients", "is missing: whose mail takes this route");
-            routes.Add(new RouteConfiguration(section.List<AddressPattern>("recipients", ValueParsers.Pattern!), NameOfHop(section, "next-hop", hops)));
+            routes.Add(new RouteConfiguration(section.List<AddressPattern>("recipients", MailValues.Pattern!), NameOfHop(section, "next-hop", hops)));
         }
         return routes.ToImmutable();
     }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using GatewaySecure.Addresses;
 using GatewaySecure.Policies;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 
@@ -74,14 +75,14 @@ internal static class PolicyReader
         if (section.Has("direction"))
             yield return new Condition.DirectionIs(section.List("direction", DirectionWord));
         if (section.Has("sender"))
-            yield return new Condition.SenderIs(section.List<AddressPattern>("sender", ValueParsers.Pattern!));
+            yield return new Condition.SenderIs(section.List<AddressPattern>("sender", MailValues.Pattern!));
         if (section.Has("recipient"))
-            yield return new Condition.RecipientIs(section.List<AddressPattern>("recipient", ValueParsers.Pattern!));
+            yield return new Condition.RecipientIs(section.List<AddressPattern>("recipient", MailValues.Pattern!));
         if (section.Has("kind"))
             yield return new Condition.KindIs(section.List("kind", Kind));
         if (section.Has("subject"))
-            yield return new Condition.HeaderIs("Subject", section.List<TextPattern>("subject", ValueParsers.TextPattern!));
-        var (single, pairs) = section.TextOrMapping<TextPattern>("header", ValueParsers.FieldName!, ValueParsers.TextPattern!);
+            yield return new Condition.HeaderIs("Subject", section.List<TextPattern>("subject", MailValues.TextPattern!));
+        var (single, pairs) = section.TextOrMapping<TextPattern>("header", MailValues.FieldName!, MailValues.TextPattern!);
         // Where it can't be read it is still a condition, or the rule would be said to match all mail.
         if (single is not null || (section.Has("header") && pairs.IsEmpty))
             yield return new Condition.HeaderIs(single ?? "", []);

@@ -1,5 +1,6 @@
 using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Spool;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Receiving;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 

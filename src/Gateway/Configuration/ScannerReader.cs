@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Policies;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using GatewaySecure.Addresses;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 
@@ -18,7 +19,7 @@ internal static class UserReader
                 section.Problem("mailboxes", "is missing: the addresses that this user may send from");
             users.Add(new UserConfiguration(
                 name!,
-                section.Required<string>("password", ValueParsers.PasswordHash!)!,
+                section.Required<string>("password", MailValues.PasswordHash!)!,
                 section.List<MailAddress>("mailboxes", ValueParsers.Address!)));
         }
         return users.ToImmutable();

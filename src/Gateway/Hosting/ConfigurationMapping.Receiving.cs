@@ -7,6 +7,7 @@ using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.Gateway.Spool;
+using GatewaySecure.ServerHost;
 using GatewaySecure.Smtp.Server;
 using Microsoft.Extensions.Logging;
 

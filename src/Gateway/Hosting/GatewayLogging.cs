@@ -2,17 +2,9 @@ using Microsoft.Extensions.Logging;
 
 namespace GatewaySecure.Gateway.Hosting;
 
-/// <summary>One line for each event: time, level, what happened. To standard output, or to a file.</summary>
+/// <summary>What the server as a whole logs.</summary>
 internal static partial class GatewayLogging
 {
-    public static void Configure(ILoggingBuilder logging, string? file)
-    {
-        logging.ClearProviders();
-        logging.SetMinimumLevel(LogLevel.Information);
-        logging.AddFilter("Microsoft", LogLevel.Warning);
-        logging.AddProvider(new LineLoggerProvider(file));
-    }
-
     [LoggerMessage(LogLevel.Information, "{HostName} is up on {EndPoints}; {Items} mails from the spool go on. Keys: {Vault}")]
     public static partial void Started(this ILogger log, string hostName, string endPoints, int items, string vault);
 

@@ -13,6 +13,7 @@ using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
 using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.ServerHost;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -119,7 +120,7 @@ internal sealed class GatewayServer : IAsyncDisposable
         Own(state.Lock());
 
         var keys = _keys = Own(await KeyServices.OpenAsync(configuration, state, time, cancellationToken));
-        var logs = Own(LoggerFactory.Create(l => GatewayLogging.Configure(l, logFile)));
+        var logs = Own(ServerLogging.Create(logFile));
         builder.Services.AddSingleton(logs);
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         _log = logs.CreateLogger<GatewayServer>();
@@ -191,13 +192,5 @@ internal sealed class GatewayServer : IAsyncDisposable
     {
         _owned.Add(thing);
         return thing;
-    }
-
-    /// <summary>Signals belong to the command that runs the gateway; the host's own way with them would end it twice.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

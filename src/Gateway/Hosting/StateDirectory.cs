@@ -1,3 +1,5 @@
+using GatewaySecure.ServerHost;
+
 namespace GatewaySecure.Gateway.Hosting;
 
 /// <summary>
@@ -58,16 +60,5 @@ internal sealed class StateDirectory
     }
 
     /// <exception cref="IOException">Another gateway runs on this state directory.</exception>
-    public IDisposable Lock()
-    {
-        var path = Path.Combine(Root, "gateway.lock");
-        try
-        {
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e)
-        {
-            throw new IOException($"Another gateway runs on {Root}. Stop it, or give this one another --state.", e);
-        }
-    }
+    public IDisposable Lock() => StateLock.Take(Root, "gateway");
 }

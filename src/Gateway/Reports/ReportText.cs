@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text;
-using GatewaySecure.Smtp;
+using GatewaySecure.Addresses;
 
 namespace GatewaySecure.Gateway.Reports;
 

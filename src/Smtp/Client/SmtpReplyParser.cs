@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using GatewaySecure.Addresses;
 
 namespace GatewaySecure.Smtp.Client;
 

@@ -1,4 +1,5 @@
 using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Tests.Configuration;
 

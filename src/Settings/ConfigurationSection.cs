@@ -2,13 +2,13 @@ using System.Collections.Immutable;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
-namespace GatewaySecure.Gateway.Configuration;
+namespace GatewaySecure.Settings;
 
 /// <summary>
 /// One mapping of the file while it is read: gives values, and collects every problem with line and key instead of stopping at the
 /// first. Keys that nothing asks about are problems too.
 /// </summary>
-internal sealed class ConfigurationSection
+public sealed class ConfigurationSection
 {
     private readonly ProblemList _problems;
     private readonly YamlMappingNode _node;
@@ -195,7 +195,7 @@ internal sealed class ConfigurationSection
 
 /// <summary>Problems of one file, as they are found.</summary>
 /// <param name="path">Of the configuration file.</param>
-internal sealed class ProblemList(string path)
+public sealed class ProblemList(string path)
 {
     private readonly string _file = Path.GetFileName(path);
     private readonly List<ConfigurationProblem> _problems = [];

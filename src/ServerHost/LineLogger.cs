@@ -1,17 +1,17 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
-using GatewaySecure.Smtp;
+using GatewaySecure.Addresses;
 using Microsoft.Extensions.Logging;
 
-namespace GatewaySecure.Gateway.Hosting;
+namespace GatewaySecure.ServerHost;
 
 /// <summary>
 /// Writes one line for each event from a thread of its own. Mail never waits for the log: lines that a slow terminal or a full disk
 /// does not take are dropped, and their number is told. Control characters in what others wrote are shown as '?', so that nobody
 /// can forge a line.
 /// </summary>
-internal sealed class LineLoggerProvider : ILoggerProvider
+public sealed class LineLoggerProvider : ILoggerProvider
 {
     private readonly BlockingCollection<string> _lines = new(boundedCapacity: 10_000);
     private readonly TextWriter _output;

@@ -2,15 +2,14 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 using GatewaySecure.Addresses;
-using GatewaySecure.Policies;
 
-namespace GatewaySecure.Gateway.Configuration;
+namespace GatewaySecure.Settings;
 
 /// <summary>Reads one value. False: it is none, and <paramref name="problem"/> ends the sentence "'…' …".</summary>
-internal delegate bool ValueParser<T>(string text, [MaybeNullWhen(false)] out T value, [NotNullWhen(false)] out string? problem);
+public delegate bool ValueParser<T>(string text, [MaybeNullWhen(false)] out T value, [NotNullWhen(false)] out string? problem);
 
 /// <summary>How the values of a configuration are written.</summary>
-internal static class ValueParsers
+public static class ValueParsers
 {
     public static bool Text(string text, [NotNullWhen(true)] out string? value, [NotNullWhen(false)] out string? problem)
     {
@@ -77,29 +76,6 @@ internal static class ValueParsers
     public static bool DayAtMost(string text, out TimeSpan value, [NotNullWhen(false)] out string? problem) =>
         Duration(text, out value, out problem) && Done(value <= TimeSpan.FromDays(1), "is more than a day", out problem);
 
-    /// <summary><c>300/m</c>, <c>10/s</c>, <c>1000/h</c>; <c>off</c> is no limit.</summary>
-    public static bool Rate(string text, out Receiving.Rate? value, [NotNullWhen(false)] out string? problem)
-    {
-        value = null;
-        if (text == "off")
-            return Done(true, "", out problem);
-        var slash = text.IndexOf('/', StringComparison.Ordinal);
-        var per = slash < 0 ? default : text[(slash + 1)..] switch
-        {
-            "s" => TimeSpan.FromSeconds(1),
-            "m" => TimeSpan.FromMinutes(1),
-            "h" => TimeSpan.FromHours(1),
-            "d" => TimeSpan.FromDays(1),
-            _ => default,
-        };
-        if (per > default(TimeSpan)
-            && int.TryParse(text.AsSpan(0, slash), NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is > 0 and <= 100_000_000)
-        {
-            value = new Receiving.Rate(count, per);
-        }
-        return Done(value is not null, "is not a rate such as 300/m (a minute; also s, h, d) or off", out problem);
-    }
-
     /// <summary>SHA-256 as 64 hexadecimal digits, with or without colons.</summary>
     public static bool Fingerprint(string text, [NotNullWhen(true)] out string? value, [NotNullWhen(false)] out string? problem)
     {
@@ -151,32 +127,6 @@ internal static class ValueParsers
         return Done(good, "is not a host with a port, such as mail.example.org:25", out problem);
     }
 
-    public static bool Pattern(string text, [NotNullWhen(true)] out AddressPattern? value, [NotNullWhen(false)] out string? problem) =>
-        Done(
-            AddressPattern.TryParse(text, out value),
-            "is not an address, a domain, *.domain, * or <>",
-            out problem);
-
-    /// <summary>RFC 5322 §2.2: what else would never match a field, and the mail would go as if the rule were not there.</summary>
-    public static bool FieldName(string text, [NotNullWhen(true)] out string? value, [NotNullWhen(false)] out string? problem)
-    {
-        value = text;
-        return Done(
-            text.Length > 0 && text.All(c => c is > ' ' and <= '~' and not ':'),
-            "is not the name of a header field; its value is asked for by { X-Name: pattern }",
-            out problem);
-    }
-
-    public static bool TextPattern(string text, [NotNullWhen(true)] out TextPattern? value, [NotNullWhen(false)] out string? problem) =>
-        Policies.TextPattern.TryParse(text, out value, out problem);
-
-    public static bool PasswordHash(string text, [NotNullWhen(true)] out string? value, [NotNullWhen(false)] out string? problem)
-    {
-        value = text;
-        return Done(
-            Configuration.PasswordHash.IsWellFormed(text), "is not a password hash; 'gateway user hash-password' makes one", out problem);
-    }
-
     /// <summary>One of some words, with a guess at what was meant.</summary>
     public static ValueParser<T> Word<T>(params (string Word, T Value)[] words) => (string text, [MaybeNullWhen(false)] out T value, [NotNullWhen(false)] out string? problem) =>
     {
@@ -221,7 +171,8 @@ internal static class ValueParsers
         return d[a.Length, b.Length];
     }
 
-    private static bool Done(bool good, string otherwise, [NotNullWhen(false)] out string? problem)
+    /// <summary>The last step of a parser: true, or <paramref name="otherwise"/> as the problem.</summary>
+    public static bool Done(bool good, string otherwise, [NotNullWhen(false)] out string? problem)
     {
         problem = good ? null : otherwise;
         return good;

@@ -2,10 +2,10 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
-namespace GatewaySecure.Gateway.Hosting;
+namespace GatewaySecure.ServerHost;
 
 /// <summary>A self-signed server certificate for gateways whose configuration names none, so that STARTTLS and AUTH can be tried at once.</summary>
-internal static class TrialTlsCertificate
+public static class TrialTlsCertificate
 {
     /// <summary>Reads it, or makes one for ten years and keeps it.</summary>
     public static X509Certificate2 OpenOrCreate(string path, string hostName, DateTimeOffset now)

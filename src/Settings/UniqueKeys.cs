@@ -1,13 +1,13 @@
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
-namespace GatewaySecure.Gateway.Configuration;
+namespace GatewaySecure.Settings;
 
 /// <summary>
 /// Passes a document's events on without the pairs whose key stood in the same mapping before, and says which those are: the library
 /// stops at the first one, and the reader is to find everything at once.
 /// </summary>
-internal sealed class UniqueKeys : IParser
+public sealed class UniqueKeys : IParser
 {
     /// <summary>Far more than a configuration needs; a file of brackets alone must not exhaust the stack.</summary>
     private const int MaximumDepth = 50;

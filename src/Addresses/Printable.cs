@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace GatewaySecure.Smtp;
+namespace GatewaySecure.Addresses;
 
 /// <summary>
 /// Text that others wrote, made harmless where people read it line by line: control characters, Unicode's own line and paragraph ends, and
