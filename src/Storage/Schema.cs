@@ -33,6 +33,13 @@ internal static class Schema
         CREATE TRIGGER principal_inserted AFTER INSERT ON principal BEGIN UPDATE directory_version SET version = version + 1; END;
         CREATE TRIGGER principal_updated AFTER UPDATE ON principal BEGIN UPDATE directory_version SET version = version + 1; END;
         """,
+        """
+        ALTER TABLE principal ADD COLUMN certificates TEXT NOT NULL DEFAULT '';
+        ALTER TABLE principal ADD COLUMN active_from INTEGER;
+        ALTER TABLE principal ADD COLUMN deleted_at INTEGER;
+        ALTER TABLE principal ADD COLUMN enrolment_hash BLOB;
+        ALTER TABLE principal ADD COLUMN enrolment_until INTEGER;
+        """,
     ];
 
     /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>

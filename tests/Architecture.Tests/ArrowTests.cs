@@ -23,6 +23,7 @@ public sealed class ArrowTests
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
         ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "ServerHost", "Settings", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["KdcServer"] = ["Addresses", "ServerHost", "Settings", "KdcCore", "HsmAdapter", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "VirtualCard"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard"],
         ["Demo"] =
@@ -43,6 +44,7 @@ public sealed class ArrowTests
         ["Storage"] = ["Microsoft.EntityFrameworkCore.Sqlite"],
         ["Settings"] = ["YamlDotNet"],
         ["Gateway"] = ["MimeKit", "System.CommandLine"],
+        ["KdcServer"] = ["Microsoft.AspNetCore.OpenApi", "System.CommandLine"],
         ["CardClient"] = ["System.CommandLine"],
         ["CardEnrollment"] = ["System.CommandLine"],
     };
