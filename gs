@@ -153,7 +153,6 @@ gateway) tool Gateway gateway "$@" ;;
 kdc) tool KdcServer kdc "$@" ;;
 cardmail) tool CardClient cardmail "$@" ;;
 cardstation) tool CardEnrollment cardstation "$@" ;;
-kdc) say "The KDC runs inside the gateway in this release; its cards are issued by './gs cardstation', its audit read by './gs gateway audit'."; exit 2 ;;
 '' | -h | --help | help) usage ;;
 *)
     say "Unknown command '$command'."

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Security.Cryptography;
 using System.Text.Json;
 using GatewaySecure.CardClient;
+using GatewaySecure.Cards;
 using GatewaySecure.MailProtection;
 using GatewaySecure.MailProtection.Trust;
 using GatewaySecure.SmartCard;
@@ -32,7 +33,7 @@ open.SetAction((parse, cancellationToken) => Guarded(async () =>
         throw new InvalidOperationException("--pin-stdin and --pin-file exclude each other.");
     var directory = parse.GetValue(trust) is { } folder ? CertificateDirectory.Load(new DirectoryFolders { Anchors = [folder] }) : null;
     // Before the PIN is asked for, so that nobody types it for nothing.
-    using var access = CardAccess.Open(parse.GetValue(reader), parse.GetValue(virtualCard));
+    using var access = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard)));
     var target = parse.GetValue(output) ?? path + ".opened.eml";
     using var written = new AtomicFile(target);
     var pin = parse.GetValue(pinFile) is { } pins ? PinEntry.FromFile(pins)
@@ -40,7 +41,7 @@ open.SetAction((parse, cancellationToken) => Guarded(async () =>
     OpeningResult result;
     try
     {
-        result = await new MailOpening(TimeProvider.System, directory).OpenAsync(access.Channel, pin, message, written.Stream, cancellationToken);
+        result = await new MailOpening(TimeProvider.System, directory).OpenAsync(access.Card, pin, message, written.Stream, cancellationToken);
     }
     finally
     {
@@ -61,11 +62,10 @@ status.SetAction((parse, _) => Guarded(() =>
         foreach (var name in context.ListReaders())
             Console.WriteLine($"Reader {name}: {(context.GetStatus(name).CardInserted ? "card inserted" : "empty")}");
     }
-    using var access = CardAccess.Open(parse.GetValue(reader), parse.GetValue(virtualCard));
-    var card = OpenPgpCard.Select(access.Channel);
-    var information = card.ReadInformation();
-    Console.WriteLine($"Card {information.Serial}. PIN tries left: {information.UserTriesLeft}");
-    var holder = CardKeys.Holder(card);
+    using var access = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard)));
+    var card = access.Card.Describe();
+    Console.WriteLine($"{card.Application}, number {card.Serial}. PIN tries left: {card.Pin(CardPin.User)?.TriesLeft}");
+    var holder = CardKeys.Holder(access.Card);
     Console.WriteLine(holder is null
         ? "Not issued for KDC mail."
         : $"Issued to {holder.Address}: principal {holder.Principal} of {holder.Realm}, key version {holder.Kvno}");

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.KdcCore;
 using GatewaySecure.SmartCard;
@@ -33,46 +32,49 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
     /// <exception cref="CardException">The card failed, or refused the administrator's PIN.</exception>
     /// <exception cref="AdministrationException">The principal is not in good standing, or nobody's address.</exception>
     public async Task<IssuedCard> IssueAsync(
-        ICardChannel channel, CardOrder order, Action<PinLetter> letter, CancellationToken cancellationToken)
+        IIssuableCard card, CardOrder order, Action<PinLetter> letter, CancellationToken cancellationToken)
     {
         // Before anything is changed: the card would refuse it half-way.
         if (order.UserPin is { Length: < 6 or > 32 })
             throw new ArgumentException("The user's PIN needs 6 to 32 characters.");
-        var card = OpenPgpCard.Select(channel);
         using var session = card.BeginSession();
-        var information = card.ReadInformation();
-        if (!information.HasAesSlot)
-            throw new CardException(CardFault.Protocol, "This card has no AES slot, which the trial station needs (an OpenPGP card 3.4 with AES).");
+        var description = card.Describe();
+        if (!description.HasAesSlot)
+            throw new CardException(CardFault.NotSupported, "This card has no AES slot, which the trial station needs (an OpenPGP card 3.4 with AES).");
         var principal = await PrincipalAsync(order, cancellationToken);
-        Demand(card.VerifyPin(PinMode.Admin, order.AdminPin));
+        Demand(card.Verify(CardPin.Administrator, order.AdminPin, CardUse.Sign));
 
-        card.PutData(0x005B, Encoding.UTF8.GetBytes(Shortened(order.Name, 39)));
+        card.PutHolderName(order.Name);
         var created = time.GetUtcNow();
-        MakeKey(card, CardKey.Sign, 0xC7, 0xCE, created);
-        var decipher = MakeKey(card, CardKey.Decipher, 0xC8, 0xCF, created);
-        MakeKey(card, CardKey.Authenticate, 0xC9, 0xD0, created);
-        var certificate = order.Authority is { } authority ? Certify(decipher, order, authority, created) : null;
+        var decipher = Slot(card, CardUse.Decipher);
+        card.GenerateKey(Slot(card, CardUse.Sign), CardKeyAlgorithm.Rsa3072, created);
+        var made = card.GenerateKey(decipher, CardKeyAlgorithm.Rsa3072, created);
+        card.GenerateKey(Slot(card, CardUse.Authenticate), CardKeyAlgorithm.Rsa3072, created);
+        var certificate = order.Authority is { } authority ? Certify(made.Rsa!.Value, order, authority, created) : null;
         if (certificate is not null)
-            card.PutCertificate(CardKey.Decipher, certificate.RawData);
+            card.PutCertificate(decipher, certificate.RawData);
 
-        var pins = new PinLetter(information.Serial, order.Address, order.UserPin ?? Digits(6), Digits(8));
+        var pins = new PinLetter(description.Serial, order.Address, order.UserPin ?? Digits(6), Digits(8));
         letter(pins);
-        card.ResetRetryCounter(pins.UserPin);
-        Demand(card.ChangePin(true, order.AdminPin, pins.AdminPin));
-        Demand(card.VerifyPin(PinMode.Admin, pins.AdminPin));
+        Demand(card.Unblock(CardPin.Administrator, order.AdminPin, pins.UserPin));
+        Demand(card.ChangePin(CardPin.Administrator, order.AdminPin, pins.AdminPin));
+        Demand(card.Verify(CardPin.Administrator, pins.AdminPin, CardUse.Sign));
 
         principal = await administration.IssueCardAsync(
-            principal.Id, information.Serial, overSecureChannel: false, (identity, key, _) => Write(card, identity, key), cancellationToken);
-        return new IssuedCard(principal, information.Serial, certificate);
+            principal.Id, description.Serial, overSecureChannel: false, (identity, key, _) => Write(card, identity, key), cancellationToken);
+        return new IssuedCard(principal, description.Serial, certificate);
     }
 
-    private static ValueTask Write(OpenPgpCard card, CardIdentity identity, ReadOnlyMemory<byte> key)
+    private static CardSlot Slot(IIssuableCard card, CardUse use) =>
+        card.Slot(use) ?? throw new CardException(CardFault.NotSupported, $"This card has no place for a key of the use {use}.");
+
+    private static ValueTask Write(IIssuableCard card, CardIdentity identity, ReadOnlyMemory<byte> key)
     {
-        // Pinned, so that clearing it clears the only copy; PutAesKey clears it whatever happens.
+        // Pinned, so that clearing it clears the only copy; PutMasterKey clears it whatever happens.
         var copy = GC.AllocateArray<byte>(key.Length, pinned: true);
         key.Span.CopyTo(copy);
-        card.PutAesKey(copy);
-        card.PutData(0x0102, identity.Encode());
+        card.PutMasterKey(copy);
+        card.PutIdentity(identity.Encode());
         return ValueTask.CompletedTask;
     }
 
@@ -82,32 +84,6 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
         if (found?.Objection(time.GetUtcNow()) is { } objection)
             throw new AdministrationException($"{found.Name} {objection}.");
         return found ?? await administration.CreateAsync(PrincipalKind.User, order.Name, [order.Address], [], null, cancellationToken);
-    }
-
-    /// <summary>OpenSC and GnuPG show a key only once fingerprint and date are set.</summary>
-    private static RSAParameters MakeKey(OpenPgpCard card, CardKey key, ushort fingerprint, ushort date, DateTimeOffset created)
-    {
-        var made = card.GenerateKey(key, CardKeyAlgorithm.Rsa3072).Rsa!.Value;
-        var seconds = (uint)created.ToUnixTimeSeconds();
-        byte[] time = [(byte)(seconds >> 24), (byte)(seconds >> 16), (byte)(seconds >> 8), (byte)seconds];
-        card.PutData(fingerprint, Fingerprint(made, time));
-        card.PutData(date, time);
-        return made;
-    }
-
-    /// <summary>The fingerprint of an RSA key, version 4 (RFC 9580 §5.5.4.2); SHA-1 is an identifier there.</summary>
-    private static byte[] Fingerprint(RSAParameters key, byte[] created)
-    {
-        byte[] packet = [4, .. created, 1, .. Mpi(key.Modulus!), .. Mpi(key.Exponent!)];
-#pragma warning disable CA5350 // What the format prescribes; nothing relies on it.
-        return SHA1.HashData([0x99, (byte)(packet.Length >> 8), (byte)packet.Length, .. packet]);
-#pragma warning restore CA5350
-    }
-
-    private static byte[] Mpi(byte[] number)
-    {
-        var bits = 8 * number.Length - byte.LeadingZeroCount(number[0]);
-        return [(byte)(bits >> 8), (byte)bits, .. number];
     }
 
     private static X509Certificate2 Certify(RSAParameters key, CardOrder order, CardAuthority authority, DateTimeOffset now)
@@ -142,12 +118,4 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
     }
 
     private static string Digits(int count) => RandomNumberGenerator.GetString("0123456789", count);
-
-    /// <summary>Cut to the octets that fit, never within a character.</summary>
-    private static string Shortened(string text, int octets)
-    {
-        while (Encoding.UTF8.GetByteCount(text) > octets)
-            text = text[..^(text.Length > 1 && char.IsSurrogatePair(text, text.Length - 2) ? 2 : 1)];
-        return text;
-    }
 }

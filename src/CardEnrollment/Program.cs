@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
 using GatewaySecure.CardEnrollment;
+using GatewaySecure.Cards;
 using GatewaySecure.KdcCore;
 using GatewaySecure.SmartCard;
 using GatewaySecure.VirtualCard;
@@ -31,7 +32,7 @@ issue.SetAction((parse, cancellationToken) => Guarded(async () =>
 {
     var holder = MailAddress.Parse(parse.GetRequiredValue(address));
     await using var station = await StationState.OpenAsync(parse.GetRequiredValue(state), cancellationToken);
-    using var card = CardAccess.Open(parse.GetValue(reader), parse.GetValue(virtualCard));
+    using var card = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard)));
     using var authority = Authority(parse.GetValue(caCertificate), parse.GetValue(caKey));
     var order = new CardOrder(
         holder,
@@ -41,7 +42,7 @@ issue.SetAction((parse, cancellationToken) => Guarded(async () =>
         authority is null ? null : new CardAuthority(authority));
     var administration = station.Administration(Realm.Parse(parse.GetValue(realm) ?? holder.Domain.Ascii), TimeProvider.System);
     var issued = await new CardIssuing(administration, TimeProvider.System)
-        .IssueAsync(card.Channel, order, letter => Letters.Deliver(letter, parse.GetValue(letterFile)), cancellationToken);
+        .IssueAsync(card.Card, order, letter => Letters.Deliver(letter, parse.GetValue(letterFile)), cancellationToken);
     Console.WriteLine($"Card {issued.Serial} issued to {holder}: principal {issued.Principal.Id}, key version {issued.Principal.Kvno}.");
     Console.WriteLine($"The master key came from the {station.VaultDescription}, and went to the card in clear; the audit says so.");
     if (issued.Certificate is { } certificate && parse.GetValue(certificateOut) is { } path)
@@ -63,12 +64,11 @@ list.SetAction((parse, cancellationToken) => Guarded(async () =>
 var show = new Command("show", "Shows a card, without a PIN.") { reader, virtualCard };
 show.SetAction((parse, _) => Guarded(() =>
 {
-    using var access = CardAccess.Open(parse.GetValue(reader), parse.GetValue(virtualCard));
-    var card = OpenPgpCard.Select(access.Channel);
-    var information = card.ReadInformation();
-    Console.WriteLine($"Card {information.Serial}, OpenPGP application {information.Version}, AES slot: {(information.HasAesSlot ? "yes" : "no")}");
-    Console.WriteLine($"Tries left: user {information.UserTriesLeft}, administrator {information.AdminTriesLeft}");
-    var identity = CardIdentity.Decode(card.GetData(0x0102));
+    using var access = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard)));
+    var card = access.Card.Describe();
+    Console.WriteLine($"Card {card.Serial}, {card.Application}, AES slot: {(card.HasAesSlot ? "yes" : "no")}");
+    Console.WriteLine("Tries left: " + string.Join(", ", card.Pins.Where(p => p.IsSet).Select(p => $"{PinWords.Name(p.Pin)} {p.TriesLeft?.ToString() ?? "?"}")));
+    var identity = access.Card.ReadIdentity() is { } octets ? CardIdentity.Decode(octets) : null;
     Console.WriteLine(identity is null ? "Not issued." : $"Issued to {identity.Address}: principal {identity.Principal} of {identity.Realm}, key version {identity.Kvno}");
     return Task.CompletedTask;
 }));

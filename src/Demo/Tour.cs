@@ -3,11 +3,11 @@ using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.CardClient;
 using GatewaySecure.CardEnrollment;
+using GatewaySecure.Cards;
 using GatewaySecure.Gateway.Hosting;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.MailProtection;
 using GatewaySecure.MailProtection.Trust;
-using GatewaySecure.SmartCard;
 using GatewaySecure.VirtualCard;
 
 namespace GatewaySecure.Demo;
@@ -174,19 +174,19 @@ internal sealed class Tour : IAsyncDisposable
     {
         var file = _setup.CardFile(name);
         using var card = VirtualOpenPgpCard.Create(file);
-        using var channel = new LocalCardChannel(card.Atr, apdu => card.Process(apdu), card.Reset);
+        using var connection = CardConnection.Of(card);
         var order = new CardOrder(MailAddress.Parse(address), name, VirtualOpenPgpCard.DefaultAdminPin, pin, Authority: null);
-        var issued = await new CardIssuing(_gateway.Administration, TimeProvider.System).IssueAsync(channel, order, _ => { }, cancellationToken);
+        var issued = await new CardIssuing(_gateway.Administration, TimeProvider.System).IssueAsync(connection.Card, order, _ => { }, cancellationToken);
         _say.Note($"{name} has a virtual smart card, number {issued.Serial}, PIN {pin}: {Shown(file)}");
     }
 
     private async Task<(OpeningResult Result, string Text)> OpenAsync(string mail, string pin, CancellationToken cancellationToken)
     {
         using var card = VirtualOpenPgpCard.Open(_setup.CardFile("Bob"));
-        using var channel = new LocalCardChannel(card.Atr, apdu => card.Process(apdu), card.Reset);
+        using var connection = CardConnection.Of(card);
         using var output = new MemoryStream();
         var result = await new MailOpening(TimeProvider.System, _gateway.Certificates)
-            .OpenAsync(channel, pin.AsMemory(), new MemoryMail(mail), output, cancellationToken);
+            .OpenAsync(connection.Card, pin.AsMemory(), new MemoryMail(mail), output, cancellationToken);
         return (result, Text(output));
     }
 

@@ -49,7 +49,14 @@ public sealed record AuditEntry(
     AuditEvent Event,
     ImmutableArray<IssueRecord> Issued = default,
     Principal? Saved = null,
-    WrappedMasterKey? Key = null);
+    WrappedMasterKey? Key = null)
+{
+    /// <summary>A new certificate, or the new standing of a known one.</summary>
+    public CertificateRecord? Certificate { get; init; }
+
+    /// <summary>A new CRL.</summary>
+    public CrlRecord? Crl { get; init; }
+}
 
 /// <summary>That a ticket was issued, with the very octets of its context.</summary>
 public sealed record IssueRecord(TicketId Id, ReadOnlyMemory<byte> Context);

@@ -1,11 +1,78 @@
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 
 namespace GatewaySecure.SmartCard;
 
 /// <summary>The public half of a key on the card: exactly one of the two is set.</summary>
 public sealed record CardPublicKey(CardKeyAlgorithm Algorithm, RSAParameters? Rsa, ECParameters? Ec)
 {
-    /// <summary>Reads the template 7F49 (OpenPGP card 3.4 §7.2.14).</summary>
+    /// <summary>Octets of the curve's field; zero for RSA.</summary>
+    public int FieldLength => Algorithm switch
+    {
+        CardKeyAlgorithm.P256 => 32,
+        CardKeyAlgorithm.P384 => 48,
+        _ => 0,
+    };
+
+    /// <summary>Bits of the modulus; zero on a curve.</summary>
+    public int ModulusBits => Algorithm switch
+    {
+        CardKeyAlgorithm.Rsa2048 => 2048,
+        CardKeyAlgorithm.Rsa3072 => 3072,
+        CardKeyAlgorithm.Rsa4096 => 4096,
+        _ => 0,
+    };
+
+    /// <summary>The certified key; null where it is of a kind that this program does not use.</summary>
+    /// <exception cref="CryptographicException">The certificate is malformed.</exception>
+    public static CardPublicKey? Of(X509Certificate2 certificate)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        using var rsa = certificate.GetRSAPublicKey();
+        if (rsa is not null)
+            return Of(rsa);
+        using var ecdsa = certificate.GetECDsaPublicKey();
+        return ecdsa is null ? null : Of(ecdsa);
+    }
+
+    /// <summary>The public half; null where it is of a kind that this program does not use.</summary>
+    public static CardPublicKey? Of(RSA key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        CardKeyAlgorithm? algorithm = key.KeySize switch
+        {
+            2048 => CardKeyAlgorithm.Rsa2048,
+            3072 => CardKeyAlgorithm.Rsa3072,
+            4096 => CardKeyAlgorithm.Rsa4096,
+            _ => null,
+        };
+        return algorithm is { } known ? new CardPublicKey(known, key.ExportParameters(false), null) : null;
+    }
+
+    /// <summary>The public half; null where it is of a kind that this program does not use.</summary>
+    public static CardPublicKey? Of(ECAlgorithm key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        var parameters = key.ExportParameters(false);
+        CardKeyAlgorithm? algorithm = parameters.Curve.Oid.Value switch
+        {
+            "1.2.840.10045.3.1.7" => CardKeyAlgorithm.P256,
+            "1.3.132.0.34" => CardKeyAlgorithm.P384,
+            _ => null,
+        };
+        return algorithm is { } known ? new CardPublicKey(known, null, parameters) : null;
+    }
+
+    /// <summary>The same key, whatever stands around it.</summary>
+    public bool IsSameAs(CardPublicKey other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return Algorithm == other.Algorithm
+            && (Rsa is { } rsa ? rsa.Modulus.AsSpan().SequenceEqual(other.Rsa!.Value.Modulus)
+                : Ec!.Value.Q.X.AsSpan().SequenceEqual(other.Ec!.Value.Q.X) && Ec!.Value.Q.Y.AsSpan().SequenceEqual(other.Ec!.Value.Q.Y));
+    }
+
+    /// <summary>Reads the template 7F49 (OpenPGP card 3.4 §7.2.14; SP 800-73-4 part 2 §3.3.2).</summary>
     /// <exception cref="CardException">It is not one.</exception>
     internal static CardPublicKey Parse(CardKeyAlgorithm algorithm, ReadOnlyMemory<byte> template)
     {

@@ -50,6 +50,9 @@ public enum CardFault
 
     /// <summary>The card has no such key or object.</summary>
     NotFound,
+
+    /// <summary>Cards of this kind can't do it.</summary>
+    NotSupported,
 }
 
 /// <summary>The card or its reader failed; the message says what to do next.</summary>

@@ -7,7 +7,7 @@ namespace GatewaySecure.SmartCard;
 /// The OpenPGP-card application (3.x) on a channel: PINs, keys, objects, the AES slot. A PIN's octets are cleared after
 /// the command. A wrong PIN is a value; all else that fails is a <see cref="CardException"/>. Not thread-safe.
 /// </summary>
-public sealed class OpenPgpCard
+public sealed partial class OpenPgpCard
 {
     private static readonly byte[] Aid = [0xD2, 0x76, 0x00, 0x01, 0x24, 0x01];
     private readonly ICardChannel _channel;
@@ -34,7 +34,21 @@ public sealed class OpenPgpCard
     public CardResponse Send(Apdu command) => _sender.Send(command);
 
     /// <summary>Keeps other programs out, and withdraws every verification at the end.</summary>
-    public IDisposable BeginSession() => new CardSession(this, _channel.BeginTransaction());
+    public IDisposable BeginSession()
+    {
+        var transaction = _channel.BeginTransaction();
+        try
+        {
+            // Another program may have chosen another application of this card since, or verified a PIN.
+            SelectAgain();
+            return new CardSession(this, transaction);
+        }
+        catch
+        {
+            transaction.Dispose();
+            throw;
+        }
+    }
 
     public CardInformation ReadInformation()
     {

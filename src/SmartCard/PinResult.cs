@@ -7,13 +7,14 @@ public abstract record PinResult
 
     public sealed record Ok : PinResult;
 
-    public sealed record Wrong(int TriesLeft) : PinResult;
+    /// <param name="TriesLeft">Null where the card does not count, or does not tell.</param>
+    public sealed record Wrong(int? TriesLeft) : PinResult;
 
-    /// <summary>No tries are left: the administrator's PIN or the resetting code unblocks it.</summary>
+    /// <summary>No tries are left: the unblocking code or the administrator gives them back.</summary>
     public sealed record Blocked : PinResult;
 }
 
-/// <summary>What a PIN is verified for (P2 of VERIFY).</summary>
+/// <summary>What an OpenPGP card's PIN is verified for (P2 of VERIFY).</summary>
 public enum PinMode
 {
     /// <summary>PW1 for one signature.</summary>
@@ -26,7 +27,7 @@ public enum PinMode
     Admin = 0x83,
 }
 
-/// <summary>Which of the card's three asymmetric keys.</summary>
+/// <summary>Which of an OpenPGP card's three asymmetric keys.</summary>
 public enum CardKey
 {
     Sign = 0xB6,
@@ -44,7 +45,7 @@ public enum CardKeyAlgorithm
     P384,
 }
 
-/// <summary>What the card says of itself without a PIN.</summary>
+/// <summary>What an OpenPGP card says of itself without a PIN.</summary>
 /// <param name="Serial">Manufacturer and serial number in hexadecimal, e.g. <c>FFFE 1A2B3C4D</c>.</param>
 /// <param name="SignPinStays">One verification serves several signatures.</param>
 /// <param name="HasAesSlot">The card can decipher with AES (slot D5).</param>

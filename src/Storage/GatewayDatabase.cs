@@ -26,6 +26,7 @@ public sealed class GatewayDatabase : IAsyncDisposable
         Principals = new PrincipalStore(Options, _version);
         MasterKeys = new MasterKeyStore(Options, _version);
         IssueRecords = new IssueRecordStore(Options);
+        Certificates = new CertificateStore(Options);
         Audit = new AuditChain(Options, _writer);
     }
 
@@ -36,6 +37,8 @@ public sealed class GatewayDatabase : IAsyncDisposable
     public IMasterKeyStore MasterKeys { get; }
 
     public IIssueRecordStore IssueRecords { get; }
+
+    public ICertificateStore Certificates { get; }
 
     public AuditChain Audit { get; }
 

@@ -13,6 +13,10 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
 
     public DbSet<IssueRow> Issues => Set<IssueRow>();
 
+    public DbSet<CertificateRow> Certificates => Set<CertificateRow>();
+
+    public DbSet<CrlRow> Crls => Set<CrlRow>();
+
     public DbSet<AuditRow> Audit => Set<AuditRow>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -60,6 +64,26 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
             e.ToTable("issue_record").HasKey(r => r.TicketId);
             e.Property(r => r.TicketId).HasColumnName("ticket_id");
             e.Property(r => r.Context).HasColumnName("context");
+        });
+        modelBuilder.Entity<CertificateRow>(e =>
+        {
+            e.ToTable("certificate").HasKey(r => r.Serial);
+            e.Property(r => r.Serial).HasColumnName("serial");
+            e.Property(r => r.HolderId).HasColumnName("holder_id");
+            e.Property(r => r.Use).HasColumnName("use");
+            e.Property(r => r.Der).HasColumnName("der");
+            e.Property(r => r.NotAfter).HasColumnName("not_after");
+            e.Property(r => r.RevokedAt).HasColumnName("revoked_at");
+            e.Property(r => r.Reason).HasColumnName("reason");
+        });
+        modelBuilder.Entity<CrlRow>(e =>
+        {
+            e.ToTable("crl").HasKey(r => r.One);
+            e.Property(r => r.One).HasColumnName("one").ValueGeneratedNever();
+            e.Property(r => r.Number).HasColumnName("number");
+            e.Property(r => r.Der).HasColumnName("der");
+            e.Property(r => r.ThisUpdate).HasColumnName("this_update");
+            e.Property(r => r.NextUpdate).HasColumnName("next_update");
         });
         modelBuilder.Entity<AuditRow>(e =>
         {

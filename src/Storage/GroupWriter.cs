@@ -92,6 +92,10 @@ internal sealed class GroupWriter : IAsyncDisposable
                         PrincipalId = key.Name.Principal.ToString(), Kvno = key.Name.Kvno, Wrapped = key.Wrapped.ToArray(),
                     });
                 }
+                if (entry.Certificate is { } certificate)
+                    await PutAsync(db, certificate);
+                if (entry.Crl is { } crl)
+                    await PutAsync(db, crl);
             }
             db.ChangeTracker.DetectChanges();
             await db.SaveChangesAsync();
@@ -139,6 +143,33 @@ internal sealed class GroupWriter : IAsyncDisposable
                     PrincipalId = id, Key = key, Address = held.Address.ToString(), ValidFrom = from, ValidUntil = until,
                 });
         }
+    }
+
+    private static async Task PutAsync(GatewayDbContext db, CertificateRecord certificate)
+    {
+        var row = certificate.ToRow();
+        if (await db.Certificates.FindAsync(row.Serial) is not { } known)
+        {
+            db.Certificates.Add(row);
+            return;
+        }
+        // For ever is for ever, also where two decide at the same time.
+        if (known.Reason is { } reason && reason != (int)RevocationReason.CertificateHold)
+            throw new StaleRecordException($"Certificate {row.Serial} was revoked meanwhile.");
+        (known.RevokedAt, known.Reason) = (row.RevokedAt, row.Reason);
+    }
+
+    private static async Task PutAsync(GatewayDbContext db, CrlRecord crl)
+    {
+        var row = crl.ToRow();
+        if (await db.Crls.FindAsync(row.One) is not { } last)
+        {
+            db.Crls.Add(row);
+            return;
+        }
+        if (last.Number >= row.Number)
+            throw new StaleRecordException($"CRL {row.Number} was made meanwhile.");
+        (last.Number, last.Der, last.ThisUpdate, last.NextUpdate) = (row.Number, row.Der, row.ThisUpdate, row.NextUpdate);
     }
 
     private sealed record Pending(AuditEntry Entry)

@@ -48,5 +48,35 @@ internal static class RowMapping
         row.EnrolmentUntil = principal.Enrolment?.Until.ToUnixTimeSeconds();
     }
 
+    public static CertificateRecord ToRecord(this CertificateRow row) => new(
+        row.Serial,
+        PrincipalId.TryParse(row.HolderId, out var holder) ? holder : null,
+        (CertificateUse)row.Use,
+        row.Der,
+        Time(row.NotAfter),
+        row.RevokedAt is { } revoked ? Time(revoked) : null,
+        (RevocationReason?)row.Reason);
+
+    public static CertificateRow ToRow(this CertificateRecord record) => new()
+    {
+        Serial = record.Serial,
+        HolderId = record.Holder?.ToString(),
+        Use = (int)record.Use,
+        Der = record.Der.ToArray(),
+        NotAfter = record.NotAfter.ToUnixTimeSeconds(),
+        RevokedAt = record.RevokedAt?.ToUnixTimeSeconds(),
+        Reason = (int?)record.Reason,
+    };
+
+    public static CrlRecord ToRecord(this CrlRow row) => new(row.Number, row.Der, Time(row.ThisUpdate), Time(row.NextUpdate));
+
+    public static CrlRow ToRow(this CrlRecord record) => new()
+    {
+        Number = record.Number,
+        Der = record.Der.ToArray(),
+        ThisUpdate = record.ThisUpdate.ToUnixTimeSeconds(),
+        NextUpdate = record.NextUpdate.ToUnixTimeSeconds(),
+    };
+
     public static DateTimeOffset Time(long seconds) => DateTimeOffset.FromUnixTimeSeconds(seconds);
 }

@@ -73,6 +73,38 @@ internal sealed class IssueRow
     public required byte[] Context { get; init; }
 }
 
+/// <summary>A certificate that the CA issued. Use and reason are <see cref="KdcCore.CertificateUse"/> and <see cref="KdcCore.RevocationReason"/>.</summary>
+internal sealed class CertificateRow
+{
+    public required string Serial { get; init; }
+
+    public string? HolderId { get; set; }
+
+    public int Use { get; set; }
+
+    public required byte[] Der { get; set; }
+
+    public long NotAfter { get; set; }
+
+    public long? RevokedAt { get; set; }
+
+    public int? Reason { get; set; }
+}
+
+/// <summary>The last CRL; one row at the most.</summary>
+internal sealed class CrlRow
+{
+    public int One { get; init; } = 1;
+
+    public long Number { get; set; }
+
+    public required byte[] Der { get; set; }
+
+    public long ThisUpdate { get; set; }
+
+    public long NextUpdate { get; set; }
+}
+
 /// <summary>One link of the audit chain.</summary>
 internal sealed class AuditRow
 {

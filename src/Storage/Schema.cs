@@ -34,6 +34,16 @@ internal static class Schema
         CREATE TRIGGER principal_updated AFTER UPDATE ON principal BEGIN UPDATE directory_version SET version = version + 1; END;
         """,
         """
+        CREATE TABLE certificate (
+          serial TEXT NOT NULL PRIMARY KEY, holder_id TEXT REFERENCES principal (id), use INTEGER NOT NULL, der BLOB NOT NULL,
+          not_after INTEGER NOT NULL, revoked_at INTEGER, reason INTEGER) STRICT;
+        CREATE INDEX certificate_holder ON certificate (holder_id);
+        CREATE INDEX certificate_revoked ON certificate (serial) WHERE revoked_at IS NOT NULL;
+        CREATE TABLE crl (
+          one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, der BLOB NOT NULL,
+          this_update INTEGER NOT NULL, next_update INTEGER NOT NULL) STRICT;
+        """,
+        """
         ALTER TABLE principal ADD COLUMN certificates TEXT NOT NULL DEFAULT '';
         ALTER TABLE principal ADD COLUMN active_from INTEGER;
         ALTER TABLE principal ADD COLUMN deleted_at INTEGER;

@@ -77,3 +77,35 @@ internal sealed class IssueRecordStore(DbContextOptions<GatewayDbContext> option
         return row is null ? null : new IssueRecord(id, row.Context);
     }
 }
+
+/// <summary>What the CA issued, out of the database.</summary>
+internal sealed class CertificateStore(DbContextOptions<GatewayDbContext> options) : ICertificateStore
+{
+    public async ValueTask<CertificateRecord?> FindAsync(string serial, CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var row = await db.Certificates.AsNoTracking().SingleOrDefaultAsync(c => c.Serial == serial, cancellationToken);
+        return row?.ToRecord();
+    }
+
+    public async ValueTask<ImmutableArray<CertificateRecord>> OfAsync(PrincipalId holder, CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var id = holder.ToString();
+        var rows = await db.Certificates.AsNoTracking().Where(c => c.HolderId == id).OrderBy(c => c.NotAfter).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToRecord())];
+    }
+
+    public async ValueTask<ImmutableArray<CertificateRecord>> RevokedAsync(CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var rows = await db.Certificates.AsNoTracking().Where(c => c.RevokedAt != null).OrderBy(c => c.Serial).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToRecord())];
+    }
+
+    public async ValueTask<CrlRecord?> LastCrlAsync(CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        return (await db.Crls.AsNoTracking().SingleOrDefaultAsync(cancellationToken))?.ToRecord();
+    }
+}

@@ -4,11 +4,9 @@ using System.Text;
 namespace GatewaySecure.VirtualCard;
 
 /// <summary>
-/// An OpenPGP card (functional specification 3.4) in software, FOR TRIALS: one command APDU in, one response APDU out.
-/// Default PINs 123456 and 12345678. Never throws for what a terminal sends; throws <see cref="IOException"/> where its
-/// file can't be written. Not thread-safe.
+/// An OpenPGP card (functional specification 3.4) in software, FOR TRIALS. Default PINs 123456 and 12345678.
 /// </summary>
-public sealed class VirtualOpenPgpCard : IDisposable
+public sealed class VirtualOpenPgpCard : IVirtualCard
 {
     public const string DefaultUserPin = "123456";
     public const string DefaultAdminPin = "12345678";
@@ -33,7 +31,7 @@ public sealed class VirtualOpenPgpCard : IDisposable
         _operations = new SecurityOperations(file, _pins);
     }
 
-    /// <summary>Answer to reset: T=1, with the historical octets of 5F52.</summary>
+    /// <summary>T=1, with the historical octets of 5F52.</summary>
     public ReadOnlyMemory<byte> Atr { get; } = DataObjects.Atr;
 
     /// <summary>Manufacturer and serial number as clients print it, e.g. <c>FFFE 1A2B3C4D</c>.</summary>
@@ -48,7 +46,6 @@ public sealed class VirtualOpenPgpCard : IDisposable
     /// <summary>A card that is forgotten with its process.</summary>
     public static VirtualOpenPgpCard CreateInMemory() => new(CardFile.InMemory(Fresh(RandomNumberGenerator.GetBytes(4))));
 
-    /// <summary>Power cycle: nothing verified, nothing selected, no chain.</summary>
     public void Reset()
     {
         _selected = false;

@@ -15,7 +15,7 @@ public static class VpcdClient
     /// <summary>Serves until the token ends it (returns) or vpcd goes away (throws).</summary>
     /// <param name="inserted">Called once, when the reader has the card.</param>
     /// <exception cref="IOException">Nothing listens there, or the connection broke.</exception>
-    public static async Task RunAsync(VirtualOpenPgpCard card, int port, Action? inserted, CancellationToken cancellationToken)
+    public static async Task RunAsync(IVirtualCard card, int port, Action? inserted, CancellationToken cancellationToken)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
@@ -35,7 +35,7 @@ public static class VpcdClient
         }
     }
 
-    private static async Task ServeAsync(VirtualOpenPgpCard card, Socket socket, CancellationToken cancellationToken)
+    private static async Task ServeAsync(IVirtualCard card, Socket socket, CancellationToken cancellationToken)
     {
         var head = new byte[2];
         while (true)
@@ -60,7 +60,7 @@ public static class VpcdClient
         }
     }
 
-    private static byte[]? ResetCard(VirtualOpenPgpCard card)
+    private static byte[]? ResetCard(IVirtualCard card)
     {
         card.Reset();
         return null;

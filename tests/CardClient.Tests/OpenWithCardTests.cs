@@ -40,7 +40,7 @@ public sealed class OpenWithCardTests : IAsyncLifetime
         using (var card = VirtualOpenPgpCard.Create(Card))
         {
             await new CardIssuing(administration, TimeProvider.System).IssueAsync(
-                new LocalCardChannel(card.Atr, a => card.Process(a), card.Reset),
+                OpenPgpCard.Select(new LocalCardChannel(card.Atr, a => card.Process(a), card.Reset)),
                 new CardOrder(MailAddress.Parse("bob@example.org"), "Bob", VirtualOpenPgpCard.DefaultAdminPin, Pin, Authority()),
                 letter => _adminPin = letter.AdminPin,
                 Cancel);
@@ -133,7 +133,7 @@ public sealed class OpenWithCardTests : IAsyncLifetime
         using var channel = new LocalCardChannel(card.Atr, a => card.Process(a), () => { });
         using var output = new MemoryStream();
         var result = await new MailOpening(TimeProvider.System)
-            .OpenAsync(channel, Pin.AsMemory(), new Octets(await File.ReadAllTextAsync(Mail, Cancel)), output, Cancel);
+            .OpenAsync(OpenPgpCard.Select(channel), Pin.AsMemory(), new Octets(await File.ReadAllTextAsync(Mail, Cancel)), output, Cancel);
         Assert.True(result.IsOpened, result.Text);
         var client = OpenPgpCard.Select(channel);
         Assert.Equal(0x63C3, client.Send(new Apdu(0, 0x20, 0, 0x82)).Status);
@@ -151,7 +151,7 @@ public sealed class OpenWithCardTests : IAsyncLifetime
             a => a[1] == 0x2A ? throw new CardException(CardFault.NoCard, "There is no card in the reader.") : card.Process(a), card.Reset);
         using var output = new MemoryStream();
         var result = await new MailOpening(TimeProvider.System)
-            .OpenAsync(channel, Pin.AsMemory(), new Octets(await File.ReadAllTextAsync(Mail, Cancel)), output, Cancel);
+            .OpenAsync(OpenPgpCard.Select(channel), Pin.AsMemory(), new Octets(await File.ReadAllTextAsync(Mail, Cancel)), output, Cancel);
         Assert.Equal(OpeningStatus.NoCard, result.Status);
         Assert.Equal(0, output.Length);
     }

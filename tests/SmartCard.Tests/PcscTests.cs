@@ -47,7 +47,7 @@ public sealed class PcscTests(PrivatePcscd pcscd)
         Assert.IsType<PinResult.Ok>(client.VerifyPin(PinMode.Admin, VirtualOpenPgpCard.DefaultAdminPin));
         client.ImportKey(CardKey.Sign, imported);
         Assert.IsType<PinResult.Ok>(client.VerifyPin(PinMode.Sign, Pin));
-        using var key = new CardRsa(client, CardKey.Sign);
+        using var key = new CardRsa(client, client.ReadKeys().Single(k => k.Slot.Use == CardUse.Sign));
         var signature = key.SignData("text"u8.ToArray(), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         Assert.True(imported.VerifyData("text"u8.ToArray(), signature, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
     }

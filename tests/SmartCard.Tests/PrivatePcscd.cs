@@ -77,7 +77,7 @@ public sealed partial class PrivatePcscd : IAsyncLifetime
         _process = null;
     }
 
-    public async Task<PluggedCard> PlugAsync(VirtualOpenPgpCard card, int slot = 0)
+    public async Task<PluggedCard> PlugAsync(IVirtualCard card, int slot = 0)
     {
         var plugged = new PluggedCard(card, Port + slot);
         try
@@ -131,7 +131,7 @@ public sealed class PluggedCard : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _run;
 
-    public PluggedCard(VirtualOpenPgpCard card, int port) => _run = VpcdClient.RunAsync(card, port, null, _stop.Token);
+    public PluggedCard(IVirtualCard card, int port) => _run = VpcdClient.RunAsync(card, port, null, _stop.Token);
 
     public string Reader { get; set; } = "";
 

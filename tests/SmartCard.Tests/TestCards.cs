@@ -7,5 +7,5 @@ internal static class TestCards
 {
     public static OpenPgpCard Client(VirtualOpenPgpCard card) => OpenPgpCard.Select(Channel(card));
 
-    public static LocalCardChannel Channel(VirtualOpenPgpCard card) => new(card.Atr, apdu => card.Process(apdu), card.Reset);
+    public static LocalCardChannel Channel(IVirtualCard card) => new(card.Atr, apdu => card.Process(apdu), card.Reset);
 }

@@ -1,0 +1,70 @@
+using GatewaySecure.SmartCard;
+using GatewaySecure.VirtualCard;
+
+namespace GatewaySecure.Cards;
+
+/// <summary>Which card to use.</summary>
+/// <param name="Reader">PC/SC reader; null: the first one that has a card.</param>
+/// <param name="VirtualCard">File of a virtual card; it goes before a reader.</param>
+public sealed record CardChoice(string? Reader = null, string? VirtualCard = null);
+
+/// <summary>A card in use: in a reader, or a virtual card's file. Disposing ends the connection; nothing stays verified.</summary>
+public sealed class CardConnection : IDisposable
+{
+    private readonly IDisposable _channel;
+    private readonly IDisposable? _owner;
+
+    private CardConnection(IIssuableCard card, IDisposable channel, IDisposable? owner)
+    {
+        Card = card;
+        _channel = channel;
+        _owner = owner;
+    }
+
+    public IIssuableCard Card { get; }
+
+    /// <exception cref="CardException">No service, reader or card, or none of a kind that is known.</exception>
+    /// <exception cref="IOException">No such virtual card.</exception>
+    public static CardConnection Open(CardChoice choice)
+    {
+        ArgumentNullException.ThrowIfNull(choice);
+        if (choice.VirtualCard is { } file)
+        {
+            var card = VirtualOpenPgpCard.Open(file);
+            return Over(() => Channel(card), card);
+        }
+        var context = new PcscContext();
+        return Over(() => context.Connect(ReaderOf(context, choice.Reader)), context);
+    }
+
+    /// <summary>A virtual card of this process; the caller keeps it.</summary>
+    public static CardConnection Of(IVirtualCard card) => Over(() => Channel(card), null);
+
+    public void Dispose()
+    {
+        _channel.Dispose();
+        _owner?.Dispose();
+    }
+
+    private static CardConnection Over(Func<ICardChannel> open, IDisposable? owner)
+    {
+        ICardChannel? channel = null;
+        try
+        {
+            channel = open();
+            return new CardConnection(CardRecognition.Select(channel), channel, owner);
+        }
+        catch
+        {
+            channel?.Dispose();
+            owner?.Dispose();
+            throw;
+        }
+    }
+
+    private static LocalCardChannel Channel(IVirtualCard card) => new(card.Atr, apdu => card.Process(apdu), card.Reset);
+
+    private static string ReaderOf(PcscContext context, string? reader) =>
+        reader ?? context.ListReaders().FirstOrDefault(r => context.GetStatus(r).CardInserted)
+            ?? throw new CardException(CardFault.NoCard, "There is no card in any reader. Insert it.");
+}
