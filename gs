@@ -14,6 +14,7 @@ GatewaySecure: a mail gateway that protects by domain rules, with S/MIME or with
   ./gs bench [NAME] [--quick] [--json F] measures: relay, smime (against rivals), memory
 
   ./gs gateway ARGS…                     the gateway's tool: policy, queue, audit, user, smime
+  ./gs kdc ARGS…                         the KDC as a server of its own, and its tool
   ./gs cardmail ARGS…                    opens protected mail with a card
   ./gs cardstation ARGS…                 issues cards
 
@@ -100,7 +101,7 @@ need_exim() {
 run_tests() {
     local filter=${1:-} passed=0 failed=0 skipped=0 broken=0
     need_packages knot unbound clamav-daemon clamav-milter opendkim opendkim-tools python3-authres python3-dkim python3-dnspython python3-milter \
-        python3-nacl python3-spf postfix swaks haproxy nginx-light libnginx-mod-mail libnet-ssleay-perl opensc opensc-pkcs11 pcscd libpcsclite1 vsmartcard-vpcd gnupg gnupg-agent scdaemon \
+        python3-nacl python3-spf postfix swaks haproxy nginx-light libnginx-mod-mail libnet-ssleay-perl opensc opensc-pkcs11 yubico-piv-tool pcscd libpcsclite1 vsmartcard-vpcd gnupg gnupg-agent scdaemon \
         softhsm2 spin gcc libc6-dev strace tnef openssl python3 python3-cryptography iproute2 procps
     need_exim
     build GatewaySecure.sln
@@ -149,9 +150,9 @@ run) tool Gateway gateway run "$@" ;;
 test) run_tests "$@" ;;
 bench) run_bench "$@" ;;
 gateway) tool Gateway gateway "$@" ;;
+kdc) tool KdcServer kdc "$@" ;;
 cardmail) tool CardClient cardmail "$@" ;;
 cardstation) tool CardEnrollment cardstation "$@" ;;
-kdc) say "The KDC runs inside the gateway in this release; its cards are issued by './gs cardstation', its audit read by './gs gateway audit'."; exit 2 ;;
 '' | -h | --help | help) usage ;;
 *)
     say "Unknown command '$command'."

@@ -26,6 +26,7 @@ public sealed class ArrowTests
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
         ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "ServerHost", "Settings", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["KdcServer"] = ["Addresses", "ServerHost", "Settings", "KdcCore", "HsmAdapter", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "Cards"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard", "Cards"],
         ["Demo"] =
@@ -48,6 +49,7 @@ public sealed class ArrowTests
         ["Pkcs11"] = ["Pkcs11Interop"],
         ["Settings"] = ["YamlDotNet"],
         ["Gateway"] = ["MimeKit", "System.CommandLine"],
+        ["KdcServer"] = ["Microsoft.AspNetCore.OpenApi", "System.CommandLine"],
         ["CardClient"] = ["System.CommandLine"],
         ["CardEnrollment"] = ["System.CommandLine"],
     };
