@@ -62,7 +62,7 @@ internal sealed class MasterKeyRow
 
     public int Kvno { get; init; }
 
-    public required byte[] Wrapped { get; init; }
+    public required byte[] Wrapped { get; set; }
 }
 
 /// <summary>An issued ticket's context, octet for octet.</summary>
