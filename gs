@@ -14,6 +14,7 @@ GatewaySecure: a mail gateway that protects by domain rules, with S/MIME or with
   ./gs bench [NAME] [--quick] [--json F] measures: relay, smime (against rivals), memory
 
   ./gs gateway ARGS…                     the gateway's tool: policy, queue, audit, user, smime
+  ./gs kdc ARGS…                         the KDC as a server of its own, and its tool
   ./gs cardmail ARGS…                    opens protected mail with a card
   ./gs cardstation ARGS…                 issues cards
 
@@ -149,9 +150,9 @@ run) tool Gateway gateway run "$@" ;;
 test) run_tests "$@" ;;
 bench) run_bench "$@" ;;
 gateway) tool Gateway gateway "$@" ;;
+kdc) tool KdcServer kdc "$@" ;;
 cardmail) tool CardClient cardmail "$@" ;;
 cardstation) tool CardEnrollment cardstation "$@" ;;
-kdc) say "The KDC runs inside the gateway in this release; its cards are issued by './gs cardstation', its audit read by './gs gateway audit'."; exit 2 ;;
 '' | -h | --help | help) usage ;;
 *)
     say "Unknown command '$command'."

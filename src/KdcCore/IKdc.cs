@@ -31,6 +31,18 @@ public interface IKdcDirectory
     ValueTask<AddressPreview> PreviewAsync(MailAddress address, CancellationToken cancellationToken);
 }
 
+/// <summary>What the carrier knows of whoever asks.</summary>
+/// <param name="Certificate">SHA-256 of the client certificate whose key TLS proved, 64 hexadecimal digits in upper case; null: none.</param>
+/// <param name="InProcess">Asks from the KDC's own process, where no carrier is.</param>
+public sealed record KdcPeer(string? Certificate, bool InProcess = false)
+{
+    public static KdcPeer Local { get; } = new(null, InProcess: true);
+
+    /// <summary>A gateway comes by mutual TLS with the certificate on its record, as well as with its key; others need the key alone.</summary>
+    public bool MayComeAs(Principal principal) =>
+        InProcess || principal.Kind != PrincipalKind.Gateway || (Certificate is { } shown && principal.Certificates.Contains(shown));
+}
+
 /// <summary>What a request for a recipient would meet.</summary>
 /// <param name="Refusal">Null where a ticket would be issued, else why not, one plain sentence.</param>
 public sealed record AddressPreview(MailAddress Address, PrincipalId? Principal, int? Kvno, string? Refusal);

@@ -58,6 +58,26 @@ public sealed class KdcAdministration(Realm realm, KdcPorts ports, TimeProvider 
         return gateway.Kvno > 0 ? gateway : await RenewKeyAsync(gateway.Id, cancellationToken);
     }
 
+    /// <summary>The TLS client certificates with which a gateway may come, in place of those before.</summary>
+    /// <param name="certificates">SHA-256 of each, hexadecimal; two while one is exchanged.</param>
+    public async ValueTask<Principal> SetCertificatesAsync(
+        PrincipalId id, IEnumerable<string> certificates, CancellationToken cancellationToken)
+    {
+        var principal = await GetAsync(id, cancellationToken);
+        var hashes = certificates.Select(c => c.Replace(":", "", StringComparison.Ordinal).ToUpperInvariant()).Distinct().ToImmutableArray();
+        if (principal.Kind != PrincipalKind.Gateway)
+            throw new AdministrationException("Only a gateway comes with a TLS client certificate.");
+        if (hashes.Any(h => h.Length != 2 * AuditEvent.HashSize || !h.All(char.IsAsciiHexDigit)))
+            throw new AdministrationException("A certificate is named by its SHA-256: 64 hexadecimal digits.");
+        foreach (var hash in hashes)
+        {
+            if (await ports.Principals.FindByCertificateAsync(hash, cancellationToken) is { } other && other.Id != id)
+                throw new AdministrationException($"That certificate is the one of {other.Name}.");
+        }
+        return await SaveAsync(
+            principal with { Certificates = hashes }, "principal.certificates", string.Join(',', hashes), null, cancellationToken);
+    }
+
     /// <summary>From now on. The former holder's interval, if it has ended, stays as it was.</summary>
     public async ValueTask<Principal> AddAddressAsync(PrincipalId id, MailAddress address, CancellationToken cancellationToken)
     {

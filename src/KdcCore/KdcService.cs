@@ -6,33 +6,31 @@ namespace GatewaySecure.KdcCore;
 
 /// <summary>
 /// The KDC. Each request goes the same way: decode; pre-validate (challenge, standing, MAC, replay, rate); validate
-/// (who may ask for whom); execute; make it durable; answer. Safe for concurrent use.
+/// (who may ask for whom); execute; make it durable; answer. Safe for concurrent use. As an <see cref="IKdc"/> it serves
+/// its own process; a carrier asks <see cref="For"/> its peer.
 /// </summary>
 public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider time) : IKdc, IKdcDirectory
 {
     private readonly ChallengeBook _challenges = new(time);
     private readonly RequestLimiter _limiter = new(options.RequestsPerSecond, options.Burst, time);
 
+    private static readonly Answer.Refused ForeignCertificate =
+        new("A gateway comes with the TLS client certificate that the KDC has on record for it; this one did not.", null);
+
     // Refusals before a requester has proved its key: anybody can cause them, so only some enter the chain.
     private readonly RequestLimiter _refusalLines = new(perSecond: 1, burst: 20, time);
 
-    public async ValueTask<byte[]> ChallengeAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken)
-    {
-        if (ChallengeRequest.Decode(request) is not { } asked)
-            return new Answer.Refused("The challenge request is not readable.", null).Encode();
-        if (asked.Realm != options.Realm)
-            return new Answer.Refused($"This is the KDC of {options.Realm}.", null).Encode();
-        var principal = await ports.Principals.FindAsync(asked.Principal, cancellationToken);
-        return principal is { Kvno: > 0 }
-            ? new Answer.Challenged(_challenges.Make(options.Realm, principal.Id, principal.Kvno)).Encode()
-            : new Answer.Refused("The requester is unknown, or has no key.", null).Encode();
-    }
+    public ValueTask<byte[]> ChallengeAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken) =>
+        For(KdcPeer.Local).ChallengeAsync(request, cancellationToken);
 
     public ValueTask<byte[]> RequestTicketsAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken) =>
-        AnswerAsync<RequestBody.Tickets>(request, IssueAsync, cancellationToken);
+        For(KdcPeer.Local).RequestTicketsAsync(request, cancellationToken);
 
     public ValueTask<byte[]> ExchangeAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken) =>
-        AnswerAsync<RequestBody.Exchange>(request, ExchangeAsync, cancellationToken);
+        For(KdcPeer.Local).ExchangeAsync(request, cancellationToken);
+
+    /// <summary>The same KDC for one peer of a carrier.</summary>
+    public IKdc For(KdcPeer peer) => new Entrance(this, peer);
 
     public async ValueTask<string?> StandingAsync(TicketParty party, CancellationToken cancellationToken)
     {
@@ -51,8 +49,23 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         return new AddressPreview(address, principal?.Id, principal is { Kvno: > 0 } ? principal.Kvno : null, refusal?.Reason);
     }
 
+    private async ValueTask<byte[]> ChallengeAsync(ReadOnlyMemory<byte> request, KdcPeer peer, CancellationToken cancellationToken)
+    {
+        if (ChallengeRequest.Decode(request) is not { } asked)
+            return new Answer.Refused("The challenge request is not readable.", null).Encode();
+        if (asked.Realm != options.Realm)
+            return new Answer.Refused($"This is the KDC of {options.Realm}.", null).Encode();
+        var principal = await ports.Principals.FindAsync(asked.Principal, cancellationToken);
+        if (principal is not { Kvno: > 0 })
+            return new Answer.Refused("The requester is unknown, or has no key.", null).Encode();
+        if (peer.MayComeAs(principal))
+            return new Answer.Challenged(_challenges.Make(options.Realm, principal.Id, principal.Kvno)).Encode();
+        await AuditStrangerAsync(principal.Id, ForeignCertificate, cancellationToken);
+        return ForeignCertificate.Encode();
+    }
+
     private async ValueTask<byte[]> AnswerAsync<T>(
-        ReadOnlyMemory<byte> der, Func<Caller, T, CancellationToken, ValueTask<Answer>> execute, CancellationToken cancellationToken)
+        ReadOnlyMemory<byte> der, KdcPeer peer, Func<Caller, T, CancellationToken, ValueTask<Answer>> execute, CancellationToken cancellationToken)
         where T : RequestBody
     {
         if (Request.Decode(der) is not { Body: T body } request)
@@ -62,9 +75,9 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         if (challenge.Realm != options.Realm || !_challenges.Knows(challenge))
             return new Answer.Unavailable("The challenge is not one of this KDC, or has expired.").Encode();
 
-        var (principal, objection) = await AuthenticateAsync(request, cancellationToken);
-        if (objection is Answer.Refused refused && _refusalLines.Take(challenge.Principal) != RequestLimiter.Taken.No)
-            await AuditRefusalAsync(challenge.Principal, refused, cancellationToken);
+        var (principal, objection) = await AuthenticateAsync(request, peer, cancellationToken);
+        if (objection is Answer.Refused refused)
+            await AuditStrangerAsync(challenge.Principal, refused, cancellationToken);
         if (objection is not null)
             return objection.Encode();
         var answer = await execute(new Caller(principal!, challenge.Kvno, SHA256.HashData(der.Span)), body, cancellationToken);
@@ -73,12 +86,15 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         return answer.Encode();
     }
 
-    private async ValueTask<(Principal? Caller, Answer? Objection)> AuthenticateAsync(Request request, CancellationToken cancellationToken)
+    private async ValueTask<(Principal? Caller, Answer? Objection)> AuthenticateAsync(
+        Request request, KdcPeer peer, CancellationToken cancellationToken)
     {
         var challenge = request.Body.Challenge;
         var principal = await ports.Principals.FindAsync(challenge.Principal, cancellationToken);
         if (principal is null || principal.Kvno != challenge.Kvno)
             return (null, new Answer.Unavailable("The requester's key was renewed meanwhile."));
+        if (!peer.MayComeAs(principal))
+            return (null, ForeignCertificate);
         if (principal.Objection(time.GetUtcNow()) is { } objection)
             return (null, new Answer.Refused($"The requester {objection}.", null));
 
@@ -248,6 +264,10 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         return await TicketDerivation.DeriveAsync(purpose, contextDer, new VaultMasterKey(ports.Vault, key), cancellationToken);
     }
 
+    /// <summary>Of somebody who has not proved the principal's key.</summary>
+    private ValueTask AuditStrangerAsync(PrincipalId claimed, Answer.Refused refused, CancellationToken cancellationToken) =>
+        _refusalLines.Take(claimed) == RequestLimiter.Taken.No ? default : AuditRefusalAsync(claimed, refused, cancellationToken);
+
     private ValueTask AuditRefusalAsync(PrincipalId actor, Answer.Refused refused, CancellationToken cancellationToken) =>
         AuditAsync("refusal", actor, refused.About?.ToString() ?? "", refused.Reason, [], cancellationToken);
 
@@ -256,6 +276,18 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         ports.Audit.AppendAsync(
             new AuditEntry(new AuditEvent(Der.WholeSeconds(time.GetUtcNow()), action, actor.ToString(), subject, detail), issued),
             cancellationToken);
+
+    private sealed class Entrance(KdcService kdc, KdcPeer peer) : IKdc
+    {
+        public ValueTask<byte[]> ChallengeAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken) =>
+            kdc.ChallengeAsync(request, peer, cancellationToken);
+
+        public ValueTask<byte[]> RequestTicketsAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken) =>
+            kdc.AnswerAsync<RequestBody.Tickets>(request, peer, kdc.IssueAsync, cancellationToken);
+
+        public ValueTask<byte[]> ExchangeAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken) =>
+            kdc.AnswerAsync<RequestBody.Exchange>(request, peer, kdc.ExchangeAsync, cancellationToken);
+    }
 
     /// <summary>Who proved to have asked.</summary>
     private sealed record Caller(Principal Principal, int Kvno, byte[] RequestHash);

@@ -11,7 +11,11 @@ public interface IPrincipalStore
     /// <summary>The one principal that holds the address at that time.</summary>
     ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken);
 
-    /// <summary>All, by name.</summary>
+    /// <summary>The gateway whose record holds this certificate; never a revoked one.</summary>
+    /// <param name="certificate">SHA-256, 64 hexadecimal digits in upper case.</param>
+    ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken);
+
+    /// <summary>All, by name, deleted ones too.</summary>
     ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken);
 }
 

@@ -52,13 +52,27 @@ public sealed record Principal(
     ImmutableArray<DomainName> SenderDomains,
     long Revision)
 {
+    /// <summary>SHA-256 of the TLS client certificates with which a gateway may come, 64 hexadecimal digits in upper case each.</summary>
+    public ImmutableArray<string> Certificates { get; init; } = [];
+
+    /// <summary>Not in good standing before; null: from the beginning.</summary>
+    public DateTimeOffset? ActiveFrom { get; init; }
+
+    /// <summary>Kept for its history, and hidden; revoked as well.</summary>
+    public DateTimeOffset? DeletedAt { get; init; }
+
+    /// <summary>A gateway may fetch a key of its own once; null: nothing was allowed, or it was done.</summary>
+    public PendingEnrolment? Enrolment { get; init; }
+
     public bool Holds(MailAddress address, DateTimeOffset at) => Addresses.Any(a => a.Address.Equals(address) && a.IsHeldAt(at));
 
     /// <summary>Null in good standing, else why not: the end of a sentence that begins with the principal's address.</summary>
     public string? Objection(DateTimeOffset now) => Status switch
     {
+        _ when DeletedAt is { } deleted => $"is deleted since {Date(deleted)}",
         PrincipalStatus.Suspended => $"is suspended since {Date(StatusSince)}{Because}",
         PrincipalStatus.Revoked => $"is revoked since {Date(StatusSince)}{Because}",
+        _ when ActiveFrom is { } start && now < start => $"is not active before {Date(start)}",
         _ => ExpiresAt is { } end && end <= now ? $"is expired since {Date(end)}" : null,
     };
 
@@ -66,3 +80,8 @@ public sealed record Principal(
 
     private static string Date(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 }
+
+/// <summary>What a gateway shows to be given its key: a token that only its hash is kept of.</summary>
+/// <param name="TokenHash">SHA-256 of the token's octets.</param>
+/// <param name="Until">Exclusive.</param>
+public sealed record PendingEnrolment(ReadOnlyMemory<byte> TokenHash, DateTimeOffset Until);

@@ -34,6 +34,11 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
             e.Property(r => r.Kvno).HasColumnName("kvno");
             e.Property(r => r.SenderDomains).HasColumnName("sender_domains");
             e.Property(r => r.Revision).HasColumnName("revision");
+            e.Property(r => r.Certificates).HasColumnName("certificates");
+            e.Property(r => r.ActiveFrom).HasColumnName("active_from");
+            e.Property(r => r.DeletedAt).HasColumnName("deleted_at");
+            e.Property(r => r.EnrolmentHash).HasColumnName("enrolment_hash");
+            e.Property(r => r.EnrolmentUntil).HasColumnName("enrolment_until");
             e.HasMany(r => r.Addresses).WithOne().HasForeignKey(a => a.PrincipalId);
         });
         modelBuilder.Entity<AddressRow>(e =>

@@ -126,7 +126,7 @@ internal sealed class GroupWriter : IAsyncDisposable
             throw new StaleRecordException($"{principal.Name} was changed meanwhile.");
         if (row is null)
         {
-            row = new PrincipalRow { Id = id, Name = principal.Name, SenderDomains = "" };
+            row = new PrincipalRow { Id = id, Name = principal.Name, SenderDomains = "", Certificates = "" };
             db.Principals.Add(row);
         }
         principal.CopyTo(row);

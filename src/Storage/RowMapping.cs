@@ -21,7 +21,13 @@ internal static class RowMapping
         [.. row.Addresses.OrderBy(a => a.Id).Select(a =>
             new HeldAddress(MailAddress.Parse(a.Address), Time(a.ValidFrom), a.ValidUntil is { } until ? Time(until) : null))],
         [.. row.SenderDomains.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(DomainName.Parse)],
-        row.Revision);
+        row.Revision)
+    {
+        Certificates = [.. row.Certificates.Split(' ', StringSplitOptions.RemoveEmptyEntries)],
+        ActiveFrom = row.ActiveFrom is { } from ? Time(from) : null,
+        DeletedAt = row.DeletedAt is { } deleted ? Time(deleted) : null,
+        Enrolment = row.EnrolmentHash is { } hash ? new PendingEnrolment(hash, Time(row.EnrolmentUntil ?? 0)) : null,
+    };
 
     /// <summary>All but the addresses, which <see cref="GroupWriter"/> merges.</summary>
     public static void CopyTo(this Principal principal, PrincipalRow row)
@@ -35,6 +41,11 @@ internal static class RowMapping
         row.Kvno = principal.Kvno;
         row.SenderDomains = string.Join(' ', principal.SenderDomains.Select(d => d.Ascii));
         row.Revision = principal.Revision + 1;
+        row.Certificates = string.Join(' ', principal.Certificates);
+        row.ActiveFrom = principal.ActiveFrom?.ToUnixTimeSeconds();
+        row.DeletedAt = principal.DeletedAt?.ToUnixTimeSeconds();
+        row.EnrolmentHash = principal.Enrolment?.TokenHash.ToArray();
+        row.EnrolmentUntil = principal.Enrolment?.Until.ToUnixTimeSeconds();
     }
 
     public static CertificateRecord ToRecord(this CertificateRow row) => new(

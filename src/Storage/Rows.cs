@@ -24,6 +24,17 @@ internal sealed class PrincipalRow
 
     public long Revision { get; set; }
 
+    /// <summary>SHA-256 of TLS client certificates, separated by spaces.</summary>
+    public required string Certificates { get; set; }
+
+    public long? ActiveFrom { get; set; }
+
+    public long? DeletedAt { get; set; }
+
+    public byte[]? EnrolmentHash { get; set; }
+
+    public long? EnrolmentUntil { get; set; }
+
     public List<AddressRow> Addresses { get; init; } = [];
 }
 

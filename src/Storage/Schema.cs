@@ -43,6 +43,13 @@ internal static class Schema
           one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, der BLOB NOT NULL,
           this_update INTEGER NOT NULL, next_update INTEGER NOT NULL) STRICT;
         """,
+        """
+        ALTER TABLE principal ADD COLUMN certificates TEXT NOT NULL DEFAULT '';
+        ALTER TABLE principal ADD COLUMN active_from INTEGER;
+        ALTER TABLE principal ADD COLUMN deleted_at INTEGER;
+        ALTER TABLE principal ADD COLUMN enrolment_hash BLOB;
+        ALTER TABLE principal ADD COLUMN enrolment_until INTEGER;
+        """,
     ];
 
     /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>

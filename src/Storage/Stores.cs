@@ -10,6 +10,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
 {
     private readonly VersionedCache<PrincipalId, Principal?> _byId = new(version);
     private readonly VersionedCache<string, ImmutableArray<Principal>> _byAddress = new(version);
+    private readonly VersionedCache<string, Principal?> _byCertificate = new(version);
 
     public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => _byId.GetAsync(id, async () =>
     {
@@ -31,6 +32,16 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
         });
         return holders.SingleOrDefault(p => p.Holds(address, at));
     }
+
+    public ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken) =>
+        _byCertificate.GetAsync(certificate, async () =>
+        {
+            await using var db = new GatewayDbContext(options);
+            var rows = await db.Principals.AsNoTracking().Include(p => p.Addresses)
+                .Where(p => p.Kind == (int)PrincipalKind.Gateway && p.Certificates.Contains(certificate)).ToListAsync(cancellationToken);
+            return rows.Select(r => r.ToPrincipal())
+                .SingleOrDefault(p => p.Status != PrincipalStatus.Revoked && p.Certificates.Contains(certificate));
+        });
 
     public async ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken)
     {

@@ -25,6 +25,7 @@ public sealed class ArrowTests
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
         ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "ServerHost", "Settings", "Smtp", "Policies", "KdcCore", "HsmAdapter", "MailProtection", "Storage"],
+        ["KdcServer"] = ["Addresses", "ServerHost", "Settings", "KdcCore", "HsmAdapter", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "Cards"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard", "Cards"],
         ["Demo"] =
@@ -46,6 +47,7 @@ public sealed class ArrowTests
         ["Storage"] = ["Microsoft.EntityFrameworkCore.Sqlite"],
         ["Settings"] = ["YamlDotNet"],
         ["Gateway"] = ["MimeKit", "System.CommandLine"],
+        ["KdcServer"] = ["Microsoft.AspNetCore.OpenApi", "System.CommandLine"],
         ["CardClient"] = ["System.CommandLine"],
         ["CardEnrollment"] = ["System.CommandLine"],
     };

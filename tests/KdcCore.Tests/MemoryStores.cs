@@ -23,6 +23,9 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
     public ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken) =>
         new(Principals.Values.SingleOrDefault(p => p.Holds(address, at)));
 
+    public ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken) =>
+        new(Principals.Values.SingleOrDefault(p => p.Certificates.Contains(certificate) && p.Status != PrincipalStatus.Revoked));
+
     public ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken) => new([.. Principals.Values]);
 
     public ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken) => new(Keys.GetValueOrDefault(name));

@@ -32,7 +32,11 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
         var bob = User("bob", "Bob@example.org") with { ExpiresAt = Start.AddYears(1), Status = PrincipalStatus.Suspended, StatusReason = "on leave" };
         var gateway = new Principal(
             PrincipalId.New(), PrincipalKind.Gateway, "gateway", PrincipalStatus.Active, null, Start, null, 0, [],
-            [DomainName.Parse("example.org"), DomainName.Parse("bücher.example")], 0);
+            [DomainName.Parse("example.org"), DomainName.Parse("bücher.example")], 0)
+        {
+            Certificates = [new string('A', 64), new string('B', 64)],
+            ActiveFrom = Start,
+        };
         var key = new WrappedMasterKey(new MasterKeyName(bob.Id, 1), new byte[] { 1, 2, 3 });
         var record = new IssueRecord(TicketId.New(), new byte[] { 4, 5, 6 });
         await SaveAsync(bob with { Kvno = 1 }, key);
@@ -41,11 +45,15 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
         await ReopenAsync();
 
         var stored = await _database.Principals.FindAsync(bob.Id, Cancel);
-        Assert.Equal(bob with { Kvno = 1, Revision = 1, Addresses = [], SenderDomains = [] }, stored! with { Addresses = [], SenderDomains = [] });
+        Assert.Equal(bob with { Kvno = 1, Revision = 1, Addresses = [], SenderDomains = [], Certificates = [] }, stored! with { Addresses = [], SenderDomains = [], Certificates = [] });
         Assert.Equal(bob.Addresses, stored.Addresses);
         Assert.Equal("Bob@example.org", stored.Addresses[0].Address.ToString());
         var storedGateway = await _database.Principals.FindAsync(gateway.Id, Cancel);
         Assert.Equal(gateway.SenderDomains, storedGateway!.SenderDomains);
+        Assert.Equal(gateway.Certificates, storedGateway.Certificates);
+        Assert.Equal(Start, storedGateway.ActiveFrom);
+        Assert.Equal(gateway.Id, (await _database.Principals.FindByCertificateAsync(new string('B', 64), Cancel))?.Id);
+        Assert.Null(await _database.Principals.FindByCertificateAsync(new string('C', 64), Cancel));
         Assert.Equal(key.Wrapped.ToArray(), (await _database.MasterKeys.FindAsync(key.Name, Cancel))!.Wrapped.ToArray());
         Assert.Equal(record.Context.ToArray(), (await _database.IssueRecords.FindAsync(record.Id, Cancel))!.Context.ToArray());
         Assert.Null(await _database.Audit.VerifyAsync(cancellationToken: Cancel));

@@ -1,0 +1,25 @@
+using System.Collections.Frozen;
+
+namespace GatewaySecure.KdcServer.Configuration;
+
+/// <summary>Every key of every section: what the loader knows, and what config/kdc.schema.json must say too.</summary>
+internal static class KdcConfigurationKeys
+{
+    /// <summary>In the order of the sample.</summary>
+    public static readonly string[] Top = ["realm", "listeners", "tls", "ticket-lifetime", "limits"];
+
+    public static readonly string[] Tls = ["certificate", "key"];
+
+    public static readonly string[] Limits =
+    [
+        "connections", "request-size", "request-timeout", "requests-per-second", "burst", "stranger-requests-per-minute", "drain-timeout",
+    ];
+
+    /// <summary>By the names that the schema's definitions have.</summary>
+    public static readonly FrozenDictionary<string, string[]> All = new Dictionary<string, string[]>
+    {
+        [""] = Top,
+        ["tls"] = Tls,
+        ["limits"] = Limits,
+    }.ToFrozenDictionary();
+}

@@ -1,0 +1,48 @@
+using System.Net;
+using GatewaySecure.KdcCore;
+using GatewaySecure.Settings;
+
+namespace GatewaySecure.KdcServer.Configuration;
+
+/// <summary>Reads <c>kdc.yaml</c> and finds everything that is wrong with it at once.</summary>
+internal static class KdcConfigurationLoader
+{
+    public static ConfigurationResult<KdcServerConfiguration> Load(string path) =>
+        SettingsFile.Load<KdcServerConfiguration>(path, "config/kdc.sample.yaml", KdcConfigurationKeys.Top, Read);
+
+    private static KdcServerConfiguration? Read(ConfigurationSection top, ProblemList problems)
+    {
+        if (!top.Has("listeners"))
+            top.Problem("listeners", "is missing: the addresses with ports that the KDC serves, such as 127.0.0.1:8440");
+        var name = top.Required<string>("realm", ValueParsers.Text!);
+        if (name is not null && !Realm.TryParse(name, out _))
+            top.Problem("realm", $"'{name}' is not a realm: it is written like a domain name, in lower case");
+        var configuration = new KdcServerConfiguration
+        {
+            Realm = Realm.TryParse(name, out var realm) ? realm : Realm.Parse("localhost"),
+            Listeners = top.List<IPEndPoint>("listeners", ValueParsers.EndPoint!),
+            Tls = top.Section("tls", KdcConfigurationKeys.Tls) is { } tls ? new TlsFiles(tls.RequiredFile("certificate"), tls.RequiredFile("key")) : null,
+            TicketLifetime = top.Optional<TimeSpan>("ticket-lifetime", ValueParsers.Duration, TimeSpan.FromDays(7)),
+            Limits = top.Section("limits", KdcConfigurationKeys.Limits) is { } limits ? ReadLimits(limits) : new KdcLimits(),
+        };
+        if (configuration.Tls is null)
+            top.Warning("tls", "is missing: a self-signed certificate is made, for trials");
+        return problems.HasErrors ? null : configuration;
+    }
+
+    private static KdcLimits ReadLimits(ConfigurationSection section)
+    {
+        var defaults = new KdcLimits();
+        return new KdcLimits
+        {
+            Connections = section.Optional("connections", ValueParsers.Number(1, 1_000_000), defaults.Connections),
+            RequestSize = section.Optional<long>("request-size", ValueParsers.Size, defaults.RequestSize),
+            RequestTimeout = section.Optional<TimeSpan>("request-timeout", ValueParsers.TimeLimit, defaults.RequestTimeout),
+            RequestsPerSecond = section.Optional("requests-per-second", ValueParsers.Number(1, 1_000_000), defaults.RequestsPerSecond),
+            Burst = section.Optional("burst", ValueParsers.Number(1, 1_000_000), defaults.Burst),
+            StrangerRequestsPerMinute =
+                section.Optional("stranger-requests-per-minute", ValueParsers.Number(1, 1_000_000), defaults.StrangerRequestsPerMinute),
+            DrainTimeout = section.Optional<TimeSpan>("drain-timeout", ValueParsers.TimeLimit, defaults.DrainTimeout),
+        };
+    }
+}

@@ -1,0 +1,48 @@
+using System.Collections.Immutable;
+using System.Net;
+using GatewaySecure.KdcCore;
+
+namespace GatewaySecure.KdcServer.Configuration;
+
+/// <summary>A whole <c>kdc.yaml</c>, checked. Every key is explained in config/kdc.sample.yaml. Paths are absolute.</summary>
+internal sealed record KdcServerConfiguration
+{
+    public required Realm Realm { get; init; }
+
+    public required ImmutableArray<IPEndPoint> Listeners { get; init; }
+
+    /// <summary>Null: a self-signed certificate is made, for trials.</summary>
+    public TlsFiles? Tls { get; init; }
+
+    public TimeSpan TicketLifetime { get; init; } = TimeSpan.FromDays(7);
+
+    public KdcLimits Limits { get; init; } = new();
+}
+
+/// <summary>PEM files of a server certificate (with its chain) and its key.</summary>
+internal sealed record TlsFiles(string Certificate, string Key);
+
+/// <summary>What one peer, one principal or all together may cost.</summary>
+internal sealed record KdcLimits
+{
+    /// <summary>At the same time.</summary>
+    public int Connections { get; init; } = 1000;
+
+    /// <summary>Octets of a request's body.</summary>
+    public long RequestSize { get; init; } = 1 << 20;
+
+    /// <summary>From a request's first octet to its answer's last.</summary>
+    public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Of one principal, in a second.</summary>
+    public int RequestsPerSecond { get; init; } = 1000;
+
+    /// <summary>Of one principal, at once after a pause.</summary>
+    public int Burst { get; init; } = 2000;
+
+    /// <summary>In a minute, from one address (IPv6: one /64) that does not show a gateway's certificate.</summary>
+    public int StrangerRequestsPerMinute { get; init; } = 600;
+
+    /// <summary>What requests under way are given to end when the server is told to stop.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(20);
+}

@@ -1,0 +1,45 @@
+using GatewaySecure.HsmAdapter;
+using GatewaySecure.KdcCore;
+using GatewaySecure.KdcServer.Configuration;
+using GatewaySecure.Storage;
+
+namespace GatewaySecure.KdcServer.Hosting;
+
+/// <summary>The KDC's vault and database, opened together; what the server and its commands both stand on.</summary>
+internal sealed class KdcKeys : IAsyncDisposable
+{
+    private readonly SoftwareVault _vault;
+
+    private KdcKeys(SoftwareVault vault, GatewayDatabase database) => (_vault, Database) = (vault, database);
+
+    public GatewayDatabase Database { get; }
+
+    public IMasterKeyVault Vault => _vault;
+
+    public KdcPorts Ports => Database.PortsWith(_vault);
+
+    /// <exception cref="IOException">The database or the vault can't be opened.</exception>
+    public static async Task<KdcKeys> OpenAsync(KdcState state, CancellationToken cancellationToken)
+    {
+        var vault = SoftwareVault.OpenOrCreate(state.Root);
+        try
+        {
+            return new KdcKeys(vault, await GatewayDatabase.OpenAsync(state.Database, cancellationToken));
+        }
+        catch
+        {
+            vault.Dispose();
+            throw;
+        }
+    }
+
+    /// <param name="actor">Who changes things, for the audit.</param>
+    public KdcAdministration Administration(KdcServerConfiguration configuration, string actor, TimeProvider time) =>
+        new(configuration.Realm, Ports, time, actor);
+
+    public async ValueTask DisposeAsync()
+    {
+        await Database.DisposeAsync();
+        _vault.Dispose();
+    }
+}

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace GatewaySecure.KdcServer.Hosting;
+
+/// <summary>Every log line of the server.</summary>
+internal static partial class KdcLog
+{
+    [LoggerMessage(LogLevel.Information, "The KDC of {Realm} is up on {EndPoints}. Keys: {Vault}. Certificate SHA-256: {Fingerprint}")]
+    public static partial void Started(this ILogger log, string realm, string endPoints, string vault, string fingerprint);
+
+    [LoggerMessage(LogLevel.Information, "The KDC has stopped")]
+    public static partial void Stopped(this ILogger log);
+
+    [LoggerMessage(LogLevel.Warning, "Requests that did not end within {Drain} were cut; whoever waits asks again")]
+    public static partial void RequestsCut(this ILogger log, TimeSpan drain);
+
+    [LoggerMessage(LogLevel.Error, "{Operation} could not be answered; the peer was told to come later")]
+    public static partial void NotAnswered(this ILogger log, Exception exception, string operation);
+
+    [LoggerMessage(LogLevel.Warning, "Not ready: {Reason}")]
+    public static partial void NotReady(this ILogger log, string reason);
+}

@@ -1,0 +1,26 @@
+namespace GatewaySecure.KdcServer.Hosting;
+
+/// <summary>Where a KDC keeps what must outlive it, readable by its own user only. The layout is the one that <c>cardstation --state</c> opens.</summary>
+internal sealed class KdcState
+{
+    private KdcState(string root) => Root = root;
+
+    public string Root { get; }
+
+    public string Database => Path.Combine(Root, "gatewaysecure.db");
+
+    public string TrialTlsCertificate => Path.Combine(Root, "tls-trial.pem");
+
+    /// <summary>Its paths only: nothing is made.</summary>
+    public static KdcState At(string path) => new(Path.GetFullPath(path));
+
+    public static KdcState Open(string path)
+    {
+        var state = At(path);
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(state.Root);
+        else
+            Directory.CreateDirectory(state.Root, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return state;
+    }
+}
