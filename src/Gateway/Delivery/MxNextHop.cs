@@ -101,7 +101,7 @@ internal sealed class MxDestination(string name, DomainName domain, MailRouter r
                 case RouteDeferred deferred:
                     Count(deferred.LeftOut);
                     // Of the domain as a whole: its lane rests, and no mail is tried in vain.
-                    throw new DeliveryException($"{Name}: {deferred.Reason}") { Reply = new SmtpReply(451, deferred.EnhancedCode, deferred.Reason) };
+                    throw new DeliveryException($"{Name}: {deferred.EnhancedCode} {deferred.Reason}") { Reply = new SmtpReply(451, deferred.EnhancedCode, deferred.Reason) };
                 case RouteFound found:
                     Count(found.LeftOut);
                     return await Failover.DeliverAsync([.. found.Hosts.Select(AgentFor)], envelope, message, cancellationToken);
