@@ -63,6 +63,7 @@ status.SetAction((parse, _) => Guarded(() =>
             Console.WriteLine($"Reader {name}: {(context.GetStatus(name).CardInserted ? "card inserted" : "empty")}");
     }
     using var access = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard)));
+    using var session = access.Card.BeginSession();
     var card = access.Card.Describe();
     Console.WriteLine($"{card.Application}, number {card.Serial}. PIN tries left: {card.Pin(CardPin.User)?.TriesLeft}");
     var holder = CardKeys.Holder(access.Card);

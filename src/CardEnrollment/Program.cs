@@ -23,6 +23,8 @@ var certificateOut = new Option<string?>("--certificate-out") { Description = "P
 var reason = new Option<string>("--reason") { Description = "Why; stands in the audit.", Required = true };
 var port = new Option<int>("--port") { Description = "vpcd's port.", DefaultValueFactory = _ => VpcdClient.DefaultPort };
 var file = new Argument<string>("FILE") { Description = "File of the virtual card." };
+var kind = new Option<string>("--kind") { Description = "Which card: openpgp or piv.", DefaultValueFactory = _ => "openpgp" };
+kind.AcceptOnlyFromAmong("openpgp", "piv");
 
 var issue = new Command("issue", "Issues a card: keys, PINs, master key, identity.")
 {
@@ -65,6 +67,7 @@ var show = new Command("show", "Shows a card, without a PIN.") { reader, virtual
 show.SetAction((parse, _) => Guarded(() =>
 {
     using var access = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard)));
+    using var session = access.Card.BeginSession();
     var card = access.Card.Describe();
     Console.WriteLine($"Card {card.Serial}, {card.Application}, AES slot: {(card.HasAesSlot ? "yes" : "no")}");
     Console.WriteLine("Tries left: " + string.Join(", ", card.Pins.Where(p => p.IsSet).Select(p => $"{PinWords.Name(p.Pin)} {p.TriesLeft?.ToString() ?? "?"}")));
@@ -85,17 +88,21 @@ revoke.SetAction((parse, cancellationToken) => Guarded(async () =>
     Console.WriteLine($"{holder} ({principal.Id}) is revoked: no ticket is issued to it or for it any more.");
 }));
 
-var create = new Command("create", "Makes a virtual card, for trials.") { file };
+var create = new Command("create", "Makes a virtual card, for trials.") { file, kind };
 create.SetAction((parse, _) => Guarded(() =>
 {
-    using var card = VirtualOpenPgpCard.Create(parse.GetRequiredValue(file));
-    Console.WriteLine($"Virtual card {card.Serial} FOR TRIALS. PINs: {VirtualOpenPgpCard.DefaultUserPin}, {VirtualOpenPgpCard.DefaultAdminPin}");
+    var path = parse.GetRequiredValue(file);
+    using IVirtualCard card = parse.GetValue(kind) == "piv" ? VirtualPivCard.Create(path) : VirtualOpenPgpCard.Create(path);
+    var codes = card is VirtualPivCard
+        ? $"PIN {VirtualPivCard.DefaultUserPin}, PUK {VirtualPivCard.DefaultUnblockingPin}, management key {VirtualPivCard.DefaultManagementKey}"
+        : $"PINs: {VirtualOpenPgpCard.DefaultUserPin}, {VirtualOpenPgpCard.DefaultAdminPin}";
+    Console.WriteLine($"Virtual card {card.Serial} FOR TRIALS. {codes}");
     return Task.CompletedTask;
 }));
 var plug = new Command("plug", "Plugs a virtual card into a running vpcd reader, until Ctrl-C.") { file, port };
 plug.SetAction((parse, cancellationToken) => Guarded(async () =>
 {
-    using var card = VirtualOpenPgpCard.Open(parse.GetRequiredValue(file));
+    using var card = VirtualCards.Open(parse.GetRequiredValue(file));
     await VpcdClient.RunAsync(card, parse.GetValue(port), () => Console.WriteLine($"Card {card.Serial} is in the reader. Ctrl-C removes it."), cancellationToken);
 }));
 

@@ -30,7 +30,7 @@ public sealed class CardConnection : IDisposable
         ArgumentNullException.ThrowIfNull(choice);
         if (choice.VirtualCard is { } file)
         {
-            var card = VirtualOpenPgpCard.Open(file);
+            var card = VirtualCards.Open(file);
             return Over(() => Channel(card), card);
         }
         var context = new PcscContext();

@@ -5,7 +5,8 @@ namespace GatewaySecure.SmartCard;
 /// <summary>
 /// A card in the hands of its holder, whatever it is: OpenPGP card, PIV card or PKCS #11 token. What a card can't do is a
 /// <see cref="CardException"/> with <see cref="CardFault.NotSupported"/>; a wrong code is a value. Not thread-safe.
-/// Keys answer only after <see cref="Verify"/> within <see cref="BeginSession"/>.
+/// Everything is asked within <see cref="BeginSession"/>: outside it another program may have chosen another application of the
+/// card, or reset it. Keys answer only after <see cref="Verify"/>.
 /// </summary>
 public interface ICard
 {
@@ -20,7 +21,7 @@ public interface ICard
     /// <summary>Whose card this is, as it was written at issuance; null where it was not issued. Needs no PIN.</summary>
     byte[]? ReadIdentity();
 
-    /// <summary>Keeps other programs out until disposed, and leaves nothing verified.</summary>
+    /// <summary>Keeps other programs out until disposed, and leaves nothing verified. Not to be nested.</summary>
     IDisposable BeginSession();
 
     /// <summary>
@@ -65,6 +66,11 @@ public interface IIssuableCard : ICard
 
     /// <summary>Brings a private key (<see cref="RSA"/>, or <see cref="ECAlgorithm"/> on P-256 or P-384) to the card. One that was there is lost.</summary>
     void ImportKey(CardSlot slot, AsymmetricAlgorithm privateKey, DateTimeOffset now);
+
+    /// <summary>Moves a present key with its certificate to a free slot for old mail, on the card. The present slot is empty then.</summary>
+    /// <returns>Where it is now.</returns>
+    /// <exception cref="CardException">Cards of this kind can't (<see cref="CardFault.NotSupported"/>), or no slot is left.</exception>
+    CardSlot RetireKey(CardSlot slot);
 
     /// <summary>DER; the card answers it to anybody.</summary>
     void PutCertificate(CardSlot slot, ReadOnlyMemory<byte> der);

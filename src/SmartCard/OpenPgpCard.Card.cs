@@ -65,7 +65,7 @@ public sealed partial class OpenPgpCard : IIssuableCard
     };
 
     public PinResult ChangePin(CardPin pin, ReadOnlySpan<char> old, ReadOnlySpan<char> fresh) => pin == CardPin.Unblocking
-        ? WithPin(fresh, default, octets =>
+        ? PinOctets.Use(fresh, default, octets =>
         {
             PutData(0x00D3, octets);
             return (PinResult)new PinResult.Ok();
@@ -77,7 +77,7 @@ public sealed partial class OpenPgpCard : IIssuableCard
         switch (by)
         {
             case CardPin.Unblocking:
-                return WithPin(code, fresh, octets => ResettingOutcome(_sender.Send(new Apdu(0, 0x2C, 0x00, 0x81, octets)).Status));
+                return PinOctets.Use(code, fresh, octets => ResettingOutcome(_sender.Send(new Apdu(0, 0x2C, 0x00, 0x81, octets)).Status));
             case CardPin.Administrator:
                 if (VerifyPin(PinMode.Admin, code) is not PinResult.Ok and var refused)
                     return refused;
@@ -162,6 +162,9 @@ public sealed partial class OpenPgpCard : IIssuableCard
                 throw new CardException(CardFault.NotSupported, "The card takes RSA keys and keys on P-256 and P-384.");
         }
     }
+
+    public CardSlot RetireKey(CardSlot slot) =>
+        throw new CardException(CardFault.NotSupported, "An OpenPGP card has one key for mail: a new one replaces the old.");
 
     public void PutCertificate(CardSlot slot, ReadOnlyMemory<byte> der) => PutCertificate(KeyOf(slot), der);
 

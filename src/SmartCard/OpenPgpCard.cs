@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 
 namespace GatewaySecure.SmartCard;
 
@@ -34,21 +33,7 @@ public sealed partial class OpenPgpCard
     public CardResponse Send(Apdu command) => _sender.Send(command);
 
     /// <summary>Keeps other programs out, and withdraws every verification at the end.</summary>
-    public IDisposable BeginSession()
-    {
-        var transaction = _channel.BeginTransaction();
-        try
-        {
-            // Another program may have chosen another application of this card since, or verified a PIN.
-            SelectAgain();
-            return new CardSession(this, transaction);
-        }
-        catch
-        {
-            transaction.Dispose();
-            throw;
-        }
-    }
+    public IDisposable BeginSession() => CardSession.Begin(_channel, SelectAgain, WithdrawAll);
 
     public CardInformation ReadInformation()
     {
@@ -70,7 +55,7 @@ public sealed partial class OpenPgpCard
             Key(0xC1, 0), Key(0xC2, 1), Key(0xC3, 2));
     }
 
-    public PinResult VerifyPin(PinMode mode, ReadOnlySpan<char> pin) => WithPin(pin, default, octets =>
+    public PinResult VerifyPin(PinMode mode, ReadOnlySpan<char> pin) => PinOctets.Use(pin, default, octets =>
         PinOutcome(mode, _sender.Send(new Apdu(0, 0x20, 0, (byte)mode, octets)).Status));
 
     /// <summary>Tries left, without using one.</summary>
@@ -92,11 +77,11 @@ public sealed partial class OpenPgpCard
     public PinResult ChangePin(bool admin, ReadOnlySpan<char> oldPin, ReadOnlySpan<char> newPin)
     {
         var mode = admin ? PinMode.Admin : PinMode.Sign;
-        return WithPin(oldPin, newPin, octets => PinOutcome(mode, _sender.Send(new Apdu(0, 0x24, 0, (byte)mode, octets)).Status));
+        return PinOctets.Use(oldPin, newPin, octets => PinOutcome(mode, _sender.Send(new Apdu(0, 0x24, 0, (byte)mode, octets)).Status));
     }
 
     /// <summary>Unblocks the user's PIN and sets a new one; PW3 must be verified.</summary>
-    public void ResetRetryCounter(ReadOnlySpan<char> newPin) => WithPin(newPin, default, octets =>
+    public void ResetRetryCounter(ReadOnlySpan<char> newPin) => PinOctets.Use(newPin, default, octets =>
         _sender.Send(new Apdu(0, 0x2C, 0x02, 0x81, octets)).Checked("Setting the user's PIN"));
 
     /// <summary>CBC decryption with IV zero of whole blocks under the key in slot D5; PW1 mode User must be verified. The caller clears the result.</summary>
@@ -292,45 +277,6 @@ public sealed partial class OpenPgpCard
         return left == 0 ? new PinResult.Blocked() : new PinResult.Wrong(left);
     }
 
-    private static T WithPin<T>(ReadOnlySpan<char> first, ReadOnlySpan<char> second, Func<byte[], T> use)
-    {
-        var octets = new byte[Encoding.UTF8.GetByteCount(first) + Encoding.UTF8.GetByteCount(second)];
-        try
-        {
-            var used = Encoding.UTF8.GetBytes(first, octets);
-            Encoding.UTF8.GetBytes(second, octets.AsSpan(used));
-            // An empty VERIFY asks for the state of an earlier one; it must never pass for a right PIN.
-            return octets.Length == 0 ? throw new ArgumentException("A PIN is not empty.") : use(octets);
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(octets);
-        }
-    }
-
-    private sealed class CardSession(OpenPgpCard card, ICardTransaction transaction) : IDisposable
-    {
-        private bool _ended;
-
-        public void Dispose()
-        {
-            if (_ended)
-                return;
-            _ended = true;
-            try
-            {
-                // All three, always: "&" without short circuit.
-                if (card.Logout(PinMode.Sign) & card.Logout(PinMode.User) & card.Logout(PinMode.Admin))
-                    transaction.NothingVerified();
-            }
-            catch (CardException)
-            {
-                // The card is gone, and its verification with it; the transaction's own end resets it where it is not.
-            }
-            finally
-            {
-                transaction.Dispose();
-            }
-        }
-    }
+    /// <summary>All three, always: "&amp;" without short circuit.</summary>
+    private bool WithdrawAll() => Logout(PinMode.Sign) & Logout(PinMode.User) & Logout(PinMode.Admin);
 }

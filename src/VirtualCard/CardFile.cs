@@ -6,25 +6,26 @@ namespace GatewaySecure.VirtualCard;
 /// The card's memory: a JSON file of mode 0600, replaced atomically and flushed. Held by one process at a time
 /// (a card is in one reader), or two copies would each count their own PIN tries.
 /// </summary>
-internal sealed class CardFile : IDisposable
+internal sealed class CardFile<T> : IDisposable
+    where T : CardMemory
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
     private readonly string? _path;
     private readonly FileStream? _lock;
 
-    private CardFile(string? path, CardState state, FileStream? held)
+    private CardFile(string? path, T state, FileStream? held)
     {
         _path = path;
         State = state;
         _lock = held;
     }
 
-    public CardState State { get; private set; }
+    public T State { get; private set; }
 
-    public static CardFile InMemory(CardState state) => new(null, state, null);
+    public static CardFile<T> InMemory(T state) => new(null, state, null);
 
     /// <exception cref="IOException">The file exists already.</exception>
-    public static CardFile Create(string path, CardState state)
+    public static CardFile<T> Create(string path, T state)
     {
         path = Path.GetFullPath(path);
         var held = Hold(path);
@@ -32,7 +33,7 @@ internal sealed class CardFile : IDisposable
         {
             if (File.Exists(path))
                 throw new IOException($"{path} exists already; a card is not overwritten.");
-            var file = new CardFile(path, state, held);
+            var file = new CardFile<T>(path, state, held);
             file.Save();
             return file;
         }
@@ -44,7 +45,7 @@ internal sealed class CardFile : IDisposable
     }
 
     /// <exception cref="IOException">There is no such card, another process holds it, or it is damaged.</exception>
-    public static CardFile Open(string path)
+    public static CardFile<T> Open(string path)
     {
         path = Path.GetFullPath(path);
         if (!File.Exists(path))
@@ -52,10 +53,10 @@ internal sealed class CardFile : IDisposable
         var held = Hold(path);
         try
         {
-            var state = JsonSerializer.Deserialize<CardState>(File.ReadAllBytes(path), Json);
-            if (state is not { Serial.Length: 4, Certificates.Length: 3 })
-                throw new IOException($"{path} is not a virtual card.");
-            return new CardFile(path, state, held);
+            var state = JsonSerializer.Deserialize<T>(File.ReadAllBytes(path), Json);
+            if (state is not { IsComplete: true })
+                throw new IOException($"{path} is not a virtual card of this kind.");
+            return new CardFile<T>(path, state, held);
         }
         catch (JsonException e)
         {
@@ -83,7 +84,7 @@ internal sealed class CardFile : IDisposable
         File.Move(temporary, _path, overwrite: true);
     }
 
-    public void Replace(CardState state)
+    public void Replace(T state)
     {
         State = state;
         Save();

@@ -1,12 +1,11 @@
 namespace GatewaySecure.VirtualCard;
 
-/// <summary>Everything that survives a power cycle. The keys stand here in clear: a card for trials.</summary>
-internal sealed class CardState
+/// <summary>Everything of an OpenPGP card that survives a power cycle.</summary>
+internal sealed class CardState : CardMemory
 {
-    public string Note { get; set; } = "A virtual OpenPGP card FOR TRIALS: its keys stand in this file in clear. Not for real use.";
+    public override string Kind { get; set; } = "openpgp";
 
-    /// <summary>Four random octets.</summary>
-    public byte[] Serial { get; set; } = [];
+    public override bool IsComplete => Kind == "openpgp" && Serial.Length == 4 && Certificates.Length == 3;
 
     public bool Terminated { get; set; }
 
@@ -36,18 +35,6 @@ internal sealed class CardState
 
     /// <summary>Occurrences 0 (authentication), 1 (decipher), 2 (signature) of 7F21.</summary>
     public byte[][] Certificates { get; set; } = [[], [], []];
-}
-
-/// <summary>A PIN as PBKDF2, its length (CHANGE REFERENCE DATA sends old and new without a border) and the tries left.</summary>
-internal sealed class PinRecord
-{
-    public byte[] Salt { get; set; } = [];
-
-    public byte[] Hash { get; set; } = [];
-
-    public int Length { get; set; }
-
-    public int TriesLeft { get; set; }
 }
 
 /// <summary>One asymmetric key with what the client stores beside it.</summary>

@@ -4,7 +4,7 @@ using System.Text;
 namespace GatewaySecure.VirtualCard;
 
 /// <summary>The data objects of §4.4: who may read and write each, and the templates built from them. Write-only objects answer 6A88.</summary>
-internal sealed class DataObjects(CardFile file, PinBook pins)
+internal sealed class DataObjects(CardFile<CardState> file, PinBook pins)
 {
     public const int MaxChallenge = 1024;
     private const int MaxCertificate = 4096;
@@ -211,9 +211,9 @@ internal sealed class DataObjects(CardFile file, PinBook pins)
     private void SetResettingCode(byte[] value)
     {
         if (value.Length == 0)
-            PinBook.Clear(State.ResettingCode);
-        else if (value.Length is >= PinBook.MinAdmin and <= PinBook.MaxLength)
-            PinBook.Set(State.ResettingCode, value);
+            PinRecord.Clear(State.ResettingCode);
+        else if (value.Length is >= PinBook.MinAdmin and <= PinRecord.MaxLength)
+            PinRecord.Set(State.ResettingCode, value);
         else
             throw new StatusException(StatusWords.WrongData);
     }
@@ -246,13 +246,13 @@ internal sealed class DataObjects(CardFile file, PinBook pins)
     ];
 
     private static byte[] LengthInformation() => Tlv.Encode(0x7F66, Tlv.Join(
-        Tlv.Encode(0x02, VirtualOpenPgpCard.MaxCommandData >> 8, VirtualOpenPgpCard.MaxCommandData & 0xFF),
-        Tlv.Encode(0x02, VirtualOpenPgpCard.MaxCommandData >> 8, VirtualOpenPgpCard.MaxCommandData & 0xFF)));
+        Tlv.Encode(0x02, ApduFrame.MaxCommandData >> 8, ApduFrame.MaxCommandData & 0xFF),
+        Tlv.Encode(0x02, ApduFrame.MaxCommandData >> 8, ApduFrame.MaxCommandData & 0xFF)));
 
     private byte[] PinStatus() =>
     [
         State.SignaturePinStays ? (byte)1 : (byte)0,
-        PinBook.MaxLength, PinBook.MaxLength, PinBook.MaxLength,
+        PinRecord.MaxLength, PinRecord.MaxLength, PinRecord.MaxLength,
         (byte)State.UserPin.TriesLeft, (byte)State.ResettingCode.TriesLeft, (byte)State.AdminPin.TriesLeft,
     ];
 

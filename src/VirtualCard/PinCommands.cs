@@ -23,7 +23,7 @@ internal static class PinCommands
         }
     }
 
-    public static byte[] Change(CardFile file, PinBook pins, CommandApdu command)
+    public static byte[] Change(CardFile<CardState> file, PinBook pins, CommandApdu command)
     {
         if (command.P1 != 0 || command.P2 is not (0x81 or 0x83))
             throw new StatusException(StatusWords.WrongParameters);
@@ -37,7 +37,7 @@ internal static class PinCommands
         return [];
     }
 
-    public static byte[] ResetCounter(CardFile file, PinBook pins, CommandApdu command)
+    public static byte[] ResetCounter(CardFile<CardState> file, PinBook pins, CommandApdu command)
     {
         if (command.P2 != 0x81)
             throw new StatusException(StatusWords.WrongParameters);
@@ -72,8 +72,8 @@ internal static class PinCommands
 
     private static void Replace(PinRecord record, ReadOnlySpan<byte> pin, int minimum)
     {
-        if (pin.Length < minimum || pin.Length > PinBook.MaxLength)
+        if (pin.Length < minimum || pin.Length > PinRecord.MaxLength)
             throw new StatusException(StatusWords.WrongData);
-        PinBook.Set(record, pin);
+        PinRecord.Set(record, pin);
     }
 }

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace GatewaySecure.VirtualCard;
 
 /// <summary>The commands that use or make a key: signature, decipher, internal authenticate, key pair (§7.2.10–7.2.14).</summary>
-internal sealed class SecurityOperations(CardFile file, PinBook pins)
+internal sealed class SecurityOperations(CardFile<CardState> file, PinBook pins)
 {
     public byte[] Perform(CommandApdu command) => command.Tag switch
     {

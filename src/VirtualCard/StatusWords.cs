@@ -14,13 +14,14 @@ internal static class StatusWords
     public const ushort FileNotFound = 0x6A82;
     public const ushort NotEnoughMemory = 0x6A84;
     public const ushort WrongParameters = 0x6B00;
+    public const ushort IncorrectParameters = 0x6A86;
     public const ushort ReferencedDataNotFound = 0x6A88;
     public const ushort InstructionNotSupported = 0x6D00;
     public const ushort ClassNotSupported = 0x6E00;
     public const ushort TechnicalProblem = 0x6F00;
 }
 
-/// <summary>Ends a command with a status word; caught in one place, <see cref="VirtualOpenPgpCard.Process"/>.</summary>
+/// <summary>Ends a command with a status word; caught in one place, <see cref="ApduFrame.Process"/>.</summary>
 internal sealed class StatusException(ushort status) : Exception
 {
     public ushort Status { get; } = status;

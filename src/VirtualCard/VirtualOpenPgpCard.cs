@@ -11,24 +11,22 @@ public sealed class VirtualOpenPgpCard : IVirtualCard
     public const string DefaultUserPin = "123456";
     public const string DefaultAdminPin = "12345678";
 
-    internal const int MaxCommandData = 8192;
     private static readonly byte[] ApplicationPrefix = [0xD2, 0x76, 0x00, 0x01, 0x24, 0x01];
 
-    private readonly CardFile _file;
+    private readonly CardFile<CardState> _file;
     private readonly PinBook _pins;
     private readonly DataObjects _objects;
     private readonly SecurityOperations _operations;
-    private readonly MemoryStream _chain = new();
-    private CommandApdu? _chainHead;
-    private byte[] _rest = [];
+    private readonly ApduFrame _frame;
     private bool _selected;
 
-    private VirtualOpenPgpCard(CardFile file)
+    internal VirtualOpenPgpCard(CardFile<CardState> file)
     {
         _file = file;
         _pins = new PinBook(file);
         _objects = new DataObjects(file, _pins);
         _operations = new SecurityOperations(file, _pins);
+        _frame = new ApduFrame(Execute);
     }
 
     /// <summary>T=1, with the historical octets of 5F52.</summary>
@@ -38,13 +36,13 @@ public sealed class VirtualOpenPgpCard : IVirtualCard
     public string Serial => "FFFE " + Convert.ToHexString(_file.State.Serial);
 
     /// <exception cref="IOException">The file exists already or can't be written.</exception>
-    public static VirtualOpenPgpCard Create(string path) => new(CardFile.Create(path, Fresh(RandomNumberGenerator.GetBytes(4))));
+    public static VirtualOpenPgpCard Create(string path) => new(CardFile<CardState>.Create(path, Fresh(RandomNumberGenerator.GetBytes(4))));
 
     /// <exception cref="IOException">No card there, damaged, or in use by another program.</exception>
-    public static VirtualOpenPgpCard Open(string path) => new(CardFile.Open(path));
+    public static VirtualOpenPgpCard Open(string path) => new(CardFile<CardState>.Open(path));
 
     /// <summary>A card that is forgotten with its process.</summary>
-    public static VirtualOpenPgpCard CreateInMemory() => new(CardFile.InMemory(Fresh(RandomNumberGenerator.GetBytes(4))));
+    public static VirtualOpenPgpCard CreateInMemory() => new(CardFile<CardState>.InMemory(Fresh(RandomNumberGenerator.GetBytes(4))));
 
     public void Reset()
     {
@@ -52,83 +50,12 @@ public sealed class VirtualOpenPgpCard : IVirtualCard
         EndSession();
     }
 
-    public byte[] Process(ReadOnlySpan<byte> commandApdu)
-    {
-        try
-        {
-            var command = CommandApdu.Parse(commandApdu) ?? throw new StatusException(StatusWords.WrongLength);
-            return Answer(command);
-        }
-        catch (StatusException e)
-        {
-            _rest = [];
-            DropChain();
-            return [(byte)(e.Status >> 8), (byte)e.Status];
-        }
-        catch (CryptographicException)
-        {
-            return [StatusWords.TechnicalProblem >> 8, StatusWords.TechnicalProblem & 0xFF];
-        }
-    }
+    public byte[] Process(ReadOnlySpan<byte> commandApdu) => _frame.Process(commandApdu);
 
     public void Dispose()
     {
-        _chain.Dispose();
+        _frame.Dispose();
         _file.Dispose();
-    }
-
-    private byte[] Answer(CommandApdu command)
-    {
-        if ((command.Cla & ~0x10) != 0)
-            throw new StatusException(StatusWords.ClassNotSupported);
-        if (command.Ins == 0xC0)
-            return Continue(command);
-        _rest = [];
-        // A client that starts anew after another one's unfinished chain must not be refused.
-        if (command.Ins == 0xA4 && !command.Chained)
-            DropChain();
-        if (_chainHead is { } head && (head.Ins != command.Ins || head.Tag != command.Tag))
-            throw new StatusException(StatusWords.ChainExpected);
-        if (_chain.Length + command.Data.Length > MaxCommandData)
-            throw new StatusException(StatusWords.WrongLength);
-        if (command.Chained)
-        {
-            _chainHead = command;
-            _chain.Write(command.Data);
-            return Status(StatusWords.Success);
-        }
-        if (_chainHead is not null)
-        {
-            _chain.Write(command.Data);
-            command = command with { Data = _chain.ToArray() };
-            DropChain();
-        }
-        byte[] response;
-        try
-        {
-            response = Execute(command);
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(command.Data);
-        }
-        return Deliver(response, command);
-    }
-
-    private byte[] Deliver(byte[] response, CommandApdu command)
-    {
-        var limit = command.Le > 0 ? command.Le : command.Extended ? CommandApdu.MaxExtendedResponse : CommandApdu.MaxShortResponse;
-        if (response.Length <= limit)
-            return [.. response, .. Status(StatusWords.Success)];
-        _rest = response[limit..];
-        return [.. response[..limit], 0x61, (byte)Math.Min(_rest.Length, 0xFF)];
-    }
-
-    private byte[] Continue(CommandApdu command)
-    {
-        if (_rest.Length == 0)
-            throw new StatusException(StatusWords.ConditionsNotSatisfied);
-        return Deliver(_rest, command);
     }
 
     private byte[] Execute(CommandApdu command)
@@ -205,24 +132,14 @@ public sealed class VirtualOpenPgpCard : IVirtualCard
     {
         _pins.ForgetAll();
         _objects.Occurrence = 0;
-        _rest = [];
-        DropChain();
+        _frame.Reset();
     }
-
-    private void DropChain()
-    {
-        CryptographicOperations.ZeroMemory(_chain.GetBuffer());
-        _chain.SetLength(0);
-        _chainHead = null;
-    }
-
-    private static byte[] Status(ushort status) => [(byte)(status >> 8), (byte)status];
 
     private static CardState Fresh(byte[] serial)
     {
         var state = new CardState { Serial = serial };
-        PinBook.Set(state.UserPin, Encoding.ASCII.GetBytes(DefaultUserPin));
-        PinBook.Set(state.AdminPin, Encoding.ASCII.GetBytes(DefaultAdminPin));
+        PinRecord.Set(state.UserPin, Encoding.ASCII.GetBytes(DefaultUserPin));
+        PinRecord.Set(state.AdminPin, Encoding.ASCII.GetBytes(DefaultAdminPin));
         return state;
     }
 }

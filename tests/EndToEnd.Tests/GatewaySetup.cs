@@ -70,6 +70,9 @@ internal sealed record GatewaySetup
     /// <summary>What becomes of TNEF in mail to partners.</summary>
     public string Tnef { get; init; } = "keep";
 
+    /// <summary>Further keys of the KDC's section with their values, one for each line.</summary>
+    public IReadOnlyList<string> KdcLines { get; init; } = [];
+
     /// <summary>Further lines at the top level.</summary>
     public string More { get; init; } = "";
 
@@ -109,7 +112,7 @@ internal sealed record GatewaySetup
             {string.Concat(OtherHops.Select(h => $"  {h.Domain.Replace('.', '-')}:\n    {h.Lines.ReplaceLineEndings("\n    ")}\n"))}
             default-next-hop: default
             kdc:
-              realm: example.org
+              realm: example.org{string.Concat(KdcLines.Select(l => "\n  " + l))}
             queue:
               retry: [1s, 2s, 5s]
               retry-held-after: 2s

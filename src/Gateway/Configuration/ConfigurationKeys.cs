@@ -84,7 +84,7 @@ internal static class ConfigurationKeys
 
     public static readonly string[] Signing = ["sign", "certificate", "chain"];
 
-    public static readonly string[] Kdc = ["realm", "ticket-lifetime"];
+    public static readonly string[] Kdc = ["realm", "ticket-lifetime", "server", "trust", "client-certificate", "client-key", "timeout"];
 
     public static readonly string[] Queue =
         ["retry", "expire-after", "delay-report-after", "retry-held-after", "concurrency", "bytes-in-flight", "bytes-in-memory", "minimum-free-space"];
