@@ -21,6 +21,7 @@ var root = new RootCommand("""
     SmimeCommands.Create(),
     DkimCommands.Create(),
     AuditCommands.Create(),
+    KdcCommands.Create(),
 };
 // Longer than sessions and deliveries under way may take to end; the default of two seconds would cut them off.
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });

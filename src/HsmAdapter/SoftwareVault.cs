@@ -9,9 +9,10 @@ namespace GatewaySecure.HsmAdapter;
 /// for the time of one operation. What it wraps is bound to its name, so rows that were swapped or changed fail
 /// with <see cref="CryptographicException"/>. Thread-safe. Everything that shows it must say <see cref="Description"/>.
 /// </summary>
-public sealed class SoftwareVault : IMasterKeyVault, IDisposable
+public sealed class SoftwareVault : IMasterKeyVault, IMasterKeyReceiver, IDisposable
 {
     private const int KeySize = 32;
+    private const string TransportKeyName = "transport";
 
     private readonly KeyBox _masterKeys;
     private readonly KeyBox _spool;
@@ -111,6 +112,28 @@ public sealed class SoftwareVault : IMasterKeyVault, IDisposable
         {
             _masterKeys.Open(key.Wrapped.Span, Context(key.Name), clear);
             await use(clear, cancellationToken);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(clear);
+        }
+    }
+
+    public ValueTask<byte[]> TransportKeyAsync(CancellationToken cancellationToken)
+    {
+        using var rsa = OrganisationRsaKey(TransportKeyName);
+        return new(rsa.ExportSubjectPublicKeyInfo());
+    }
+
+    public ValueTask<WrappedMasterKey> ReceiveAsync(MasterKeyName name, ReadOnlyMemory<byte> encrypted, CancellationToken cancellationToken)
+    {
+        using var rsa = OrganisationRsaKey(TransportKeyName);
+        var clear = rsa.Decrypt(encrypted.Span, TransportEncryption.Padding);
+        try
+        {
+            if (clear.Length != KeySize)
+                throw new CryptographicException("What was received is no master key.");
+            return new(new WrappedMasterKey(name, _masterKeys.Seal(clear, Context(name))));
         }
         finally
         {

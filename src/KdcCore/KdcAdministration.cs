@@ -9,7 +9,7 @@ namespace GatewaySecure.KdcCore;
 /// <see cref="StaleRecordException"/> where somebody else was faster.
 /// </summary>
 /// <param name="actor">Who does it, for the audit: an operator's name, or the gateway's.</param>
-public sealed class KdcAdministration(Realm realm, KdcPorts ports, TimeProvider time, string actor)
+public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeProvider time, string actor)
 {
     private DateTimeOffset Now => Der.WholeSeconds(time.GetUtcNow());
 
@@ -58,26 +58,6 @@ public sealed class KdcAdministration(Realm realm, KdcPorts ports, TimeProvider 
         return gateway.Kvno > 0 ? gateway : await RenewKeyAsync(gateway.Id, cancellationToken);
     }
 
-    /// <summary>The TLS client certificates with which a gateway may come, in place of those before.</summary>
-    /// <param name="certificates">SHA-256 of each, hexadecimal; two while one is exchanged.</param>
-    public async ValueTask<Principal> SetCertificatesAsync(
-        PrincipalId id, IEnumerable<string> certificates, CancellationToken cancellationToken)
-    {
-        var principal = await GetAsync(id, cancellationToken);
-        var hashes = certificates.Select(c => c.Replace(":", "", StringComparison.Ordinal).ToUpperInvariant()).Distinct().ToImmutableArray();
-        if (principal.Kind != PrincipalKind.Gateway)
-            throw new AdministrationException("Only a gateway comes with a TLS client certificate.");
-        if (hashes.Any(h => h.Length != 2 * AuditEvent.HashSize || !h.All(char.IsAsciiHexDigit)))
-            throw new AdministrationException("A certificate is named by its SHA-256: 64 hexadecimal digits.");
-        foreach (var hash in hashes)
-        {
-            if (await ports.Principals.FindByCertificateAsync(hash, cancellationToken) is { } other && other.Id != id)
-                throw new AdministrationException($"That certificate is the one of {other.Name}.");
-        }
-        return await SaveAsync(
-            principal with { Certificates = hashes }, "principal.certificates", string.Join(',', hashes), null, cancellationToken);
-    }
-
     /// <summary>From now on. The former holder's interval, if it has ended, stays as it was.</summary>
     public async ValueTask<Principal> AddAddressAsync(PrincipalId id, MailAddress address, CancellationToken cancellationToken)
     {
@@ -101,17 +81,6 @@ public sealed class KdcAdministration(Realm realm, KdcPorts ports, TimeProvider 
             principal with { Addresses = principal.Addresses.Replace(held, held with { Until = now }) },
             "address.remove", address.ToString(), null, cancellationToken);
     }
-
-    public ValueTask<Principal> SuspendAsync(PrincipalId id, string reason, CancellationToken cancellationToken) =>
-        ChangeStatusAsync(id, PrincipalStatus.Suspended, reason, "principal.suspend", cancellationToken);
-
-    /// <summary>A suspended principal is in good standing again.</summary>
-    public ValueTask<Principal> ResumeAsync(PrincipalId id, CancellationToken cancellationToken) =>
-        ChangeStatusAsync(id, PrincipalStatus.Active, null, "principal.resume", cancellationToken);
-
-    /// <summary>For ever.</summary>
-    public ValueTask<Principal> RevokeAsync(PrincipalId id, string reason, CancellationToken cancellationToken) =>
-        ChangeStatusAsync(id, PrincipalStatus.Revoked, reason, "principal.revoke", cancellationToken);
 
     /// <summary>A new master key under the next version, wrapped and durable. Nothing leaves the vault.</summary>
     public async ValueTask<Principal> RenewKeyAsync(PrincipalId id, CancellationToken cancellationToken)
@@ -179,18 +148,6 @@ public sealed class KdcAdministration(Realm realm, KdcPorts ports, TimeProvider 
     /// <summary>Who holds the address now.</summary>
     public ValueTask<Principal?> FindAsync(MailAddress address, CancellationToken cancellationToken) =>
         ports.Principals.FindByAddressAsync(address, time.GetUtcNow(), cancellationToken);
-
-    private async ValueTask<Principal> ChangeStatusAsync(
-        PrincipalId id, PrincipalStatus status, string? reason, string action, CancellationToken cancellationToken)
-    {
-        var principal = await GetAsync(id, cancellationToken);
-        if (principal.Status == PrincipalStatus.Revoked)
-            throw new AdministrationException($"{principal.Name} is revoked, and that is for ever.");
-        if (status != PrincipalStatus.Active && string.IsNullOrWhiteSpace(reason))
-            throw new AdministrationException("A reason is needed.");
-        return await SaveAsync(
-            principal with { Status = status, StatusReason = reason, StatusSince = Now }, action, reason ?? "", null, cancellationToken);
-    }
 
     private void DemandGoodStanding(Principal principal)
     {

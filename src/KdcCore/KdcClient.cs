@@ -10,7 +10,9 @@ namespace GatewaySecure.KdcCore;
 /// </summary>
 /// <param name="self">The requester: a gateway, or the card's principal.</param>
 /// <param name="directory">For standing and preview; the same KDC.</param>
-public sealed class KdcClient(Realm realm, PrincipalId self, IMasterKey key, IKdc kdc, IKdcDirectory directory, TimeProvider time)
+/// <param name="kvno">Version of the key, where the requester knows it: another one's challenge would only end in a wrong MAC.</param>
+public sealed class KdcClient(
+    Realm realm, PrincipalId self, IMasterKey key, IKdc kdc, IKdcDirectory directory, TimeProvider time, int? kvno = null)
     : ITicketSource
 {
     /// <summary>How far T_S may be from the requester's clock.</summary>
@@ -99,11 +101,16 @@ public sealed class KdcClient(Realm realm, PrincipalId self, IMasterKey key, IKd
         CancellationToken cancellationToken)
     {
         var first = Answer.Decode(await kdc.ChallengeAsync(new ChallengeRequest(realm, self).Encode(), cancellationToken));
+        // What keeps the requester itself out is no word about a mail: somebody mends it, and the mail goes on.
+        if (first is Answer.Refused { Reason: var reason })
+            return (new Answer.Unavailable(reason), []);
         if (first is not Answer.Challenged { Challenge: var challenge })
             return (first, []);
         // The key answers challenges that are for it and nothing else.
         if (challenge.Realm != realm || challenge.Principal != self)
             return (null, []);
+        if (kvno is { } own && challenge.Kvno != own)
+            return (new Answer.Unavailable($"The requester's key has version {own}, and the KDC goes by version {challenge.Kvno}."), []);
         var asked = body(challenge);
         var kek = await TicketDerivation.DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), key, cancellationToken);
         var mac = HMACSHA256.HashData(kek, asked.Encode());

@@ -96,6 +96,17 @@ public interface IMasterKeyVault
         WrappedMasterKey key, Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> use, CancellationToken cancellationToken);
 }
 
+/// <summary>A vault that takes over a master key from another vault, without anybody seeing it on the way.</summary>
+public interface IMasterKeyReceiver
+{
+    /// <summary>SubjectPublicKeyInfo of this vault's RSA transport key, made when first asked for.</summary>
+    ValueTask<byte[]> TransportKeyAsync(CancellationToken cancellationToken);
+
+    /// <summary>Takes a key that <see cref="TransportEncryption"/> encrypted to the transport key, and wraps it as its own.</summary>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">It was not encrypted to this vault.</exception>
+    ValueTask<WrappedMasterKey> ReceiveAsync(MasterKeyName name, ReadOnlyMemory<byte> encrypted, CancellationToken cancellationToken);
+}
+
 /// <summary>A master key that stays in the vault, as a gateway's own does.</summary>
 public sealed class VaultMasterKey(IMasterKeyVault vault, WrappedMasterKey key) : IMasterKey
 {

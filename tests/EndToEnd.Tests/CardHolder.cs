@@ -17,16 +17,20 @@ internal sealed class CardHolder
     /// <summary>The card's file.</summary>
     public string Card { get; }
 
-    public static async Task<CardHolder> IssueAsync(GatewayProcess gateway, string address)
+    public static Task<CardHolder> IssueAsync(GatewayProcess gateway, string address) => IssueAsync(gateway.State, name => gateway[name], address);
+
+    /// <param name="state">Of the KDC, wherever it runs.</param>
+    /// <param name="file">Where the test keeps files of that name.</param>
+    public static async Task<CardHolder> IssueAsync(string state, Func<string, string> file, string address)
     {
-        var card = gateway[address + ".card"];
+        var card = file(address + ".card");
         (await Tool.RunAsync(Programs.CardStation, ["virtual-card", "create", card])).Checked();
-        var pin = gateway[address + ".pin"];
+        var pin = file(address + ".pin");
         await File.WriteAllTextAsync(pin, Pin + "\n");
         (await Tool.RunAsync(Programs.CardStation,
         [
-            "issue", "--state", gateway.State, "--address", address, "--virtual-card", card, "--pin-file", pin, "--realm", "example.org",
-            "--letter", gateway[address + ".letter"],
+            "issue", "--state", state, "--address", address, "--virtual-card", card, "--pin-file", pin, "--realm", "example.org",
+            "--letter", file(address + ".letter"),
         ])).Checked();
         return new CardHolder(card);
     }

@@ -53,17 +53,7 @@ public sealed class GatewayFixture : IAsyncLifetime
     }
 
     /// <summary>Sends one mail as alice with swaks: STARTTLS, AUTH.</summary>
-    internal async Task<ToolResult> SwaksAsync(string recipient, string text)
-    {
-        var file = Gateway["swaks-" + Guid.NewGuid().ToString("N")];
-        // swaks adds a line end of its own.
-        await File.WriteAllTextAsync(file, text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text);
-        return await Tool.RunAsync("swaks",
-        [
-            "--server", "127.0.0.1", "--port", $"{Gateway.SubmissionPort}", "--tls", "--auth", "PLAIN", "--auth-user", "alice",
-            "--auth-password", GatewaySetup.Password, "--from", "alice@example.org", "--to", recipient, "--data", "@" + file,
-        ]);
-    }
+    internal Task<ToolResult> SwaksAsync(string recipient, string text) => Gateway.SwaksAsync(recipient, text);
 
     /// <summary>Waits for a mail in Postfix's Maildir that holds the text.</summary>
     /// <returns>Its file.</returns>

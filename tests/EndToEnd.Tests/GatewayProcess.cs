@@ -69,6 +69,19 @@ internal sealed class GatewayProcess : IAsyncDisposable
     public Task<ToolResult> ToolAsAsync(int user, params string[] arguments) =>
         Tool.RunAsync("setpriv", [.. As(user), Programs.Gateway, .. arguments, "--state", State]);
 
+    /// <summary>Sends one mail as alice with swaks: STARTTLS, AUTH.</summary>
+    public async Task<ToolResult> SwaksAsync(string recipient, string text)
+    {
+        var file = this["swaks-" + Guid.NewGuid().ToString("N")];
+        // swaks adds a line end of its own.
+        await File.WriteAllTextAsync(file, text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text);
+        return await Tool.RunAsync("swaks",
+        [
+            "--server", "127.0.0.1", "--port", $"{SubmissionPort}", "--tls", "--auth", "PLAIN", "--auth-user", "alice",
+            "--auth-password", GatewaySetup.Password, "--from", "alice@example.org", "--to", recipient, "--data", "@" + file,
+        ]);
+    }
+
     /// <summary><c>queue list --json</c>.</summary>
     public async Task<JsonElement> QueueAsync()
     {

@@ -10,6 +10,8 @@ internal static class Programs
 
     public static string Gateway => Path.Combine(Bin, "Gateway", Configuration, "gateway");
 
+    public static string Kdc => Path.Combine(Bin, "KdcServer", Configuration, "kdc");
+
     public static string CardMail => Path.Combine(Bin, "CardClient", Configuration, "cardmail");
 
     public static string CardStation => Path.Combine(Bin, "CardEnrollment", Configuration, "cardstation");

@@ -32,7 +32,7 @@ internal static class RunCommand
         {
             server = await GatewayServer.StartAsync(configuration, stateDirectory, logFile: null, cancellationToken);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException or InvalidDataException)
         {
             await Console.Error.WriteLineAsync($"The gateway did not start: {e.Message}");
             return ExitCode.Problem;

@@ -71,8 +71,15 @@ internal sealed record GatewayConfiguration
 /// <summary>Somebody who submits mail with a password, and the addresses that he may send from.</summary>
 internal sealed record UserConfiguration(string Name, string PasswordHash, ImmutableArray<MailAddress> Mailboxes);
 
-/// <summary>The KDC that runs inside the gateway.</summary>
-internal sealed record KdcConfiguration(Realm Realm, TimeSpan TicketLifetime);
+/// <summary>The realm's KDC.</summary>
+/// <param name="TicketLifetime">Of the KDC inside the gateway.</param>
+/// <param name="Server">Null: it runs inside the gateway.</param>
+internal sealed record KdcConfiguration(Realm Realm, TimeSpan TicketLifetime, KdcServerConfiguration? Server = null);
+
+/// <summary>A KDC that runs elsewhere.</summary>
+/// <param name="Trust">PEM: its certificate, or the authority's that its certificate is from.</param>
+/// <param name="Certificate">PEM: the gateway's TLS client certificate, which the KDC has on record; <paramref name="Key"/> is its key.</param>
+internal sealed record KdcServerConfiguration(Uri Url, string Trust, string Certificate, string Key, TimeSpan Timeout);
 
 /// <summary>Where Exchange's journal reports go, and nothing else.</summary>
 /// <param name="Recipient">The one address.</param>

@@ -49,7 +49,9 @@ internal sealed class GatewayServer : IAsyncDisposable
 
     public string VaultDescription => _keys.VaultDescription;
 
-    public KdcAdministration Administration => _keys.Administration;
+    /// <exception cref="InvalidOperationException">The KDC runs elsewhere.</exception>
+    public KdcAdministration Administration =>
+        _keys.Administration ?? throw new InvalidOperationException("The KDC's principals are administered where it runs.");
 
     public CertificateDirectory Certificates => _certificates.Current;
 

@@ -3,25 +3,28 @@ using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
+using GatewaySecure.KdcTransport;
 using GatewaySecure.MailProtection;
 using GatewaySecure.Storage;
 
 namespace GatewaySecure.Gateway.Hosting;
 
 /// <summary>
-/// What holds and uses keys: the vault, the database, and the KDC that runs inside the gateway behind the same interface that a KDC
-/// of its own would have.
+/// What holds and uses keys: the vault, the database, and the way to the KDC, which runs inside the gateway or, behind the same interface,
+/// elsewhere.
 /// </summary>
 internal sealed class KeyServices : IAsyncDisposable
 {
     private readonly SoftwareVault _vault;
     private readonly GatewayDatabase _database;
+    private readonly HttpKdc? _server;
 
-    private KeyServices(SoftwareVault vault, GatewayDatabase database) => (_vault, _database) = (vault, database);
+    private KeyServices(SoftwareVault vault, GatewayDatabase database, HttpKdc? server) => (_vault, _database, _server) = (vault, database, server);
 
     public string VaultDescription => _vault.Description;
 
-    public required KdcAdministration Administration { get; init; }
+    /// <summary>Null where the KDC runs elsewhere.</summary>
+    public KdcAdministration? Administration { get; private init; }
 
     /// <summary>The gateway's own way to the KDC.</summary>
     public required KdcClient Tickets { get; init; }
@@ -40,25 +43,39 @@ internal sealed class KeyServices : IAsyncDisposable
     {
         var vault = SoftwareVault.OpenOrCreate(state.Root);
         GatewayDatabase? database = null;
+        HttpKdc? server = null;
         try
         {
             database = await GatewayDatabase.OpenAsync(state.Database, cancellationToken);
+            var signer = configuration.OpenSigner(vault, state, time.GetUtcNow());
+            if (configuration.Kdc.Server is { } elsewhere)
+            {
+                var key = KdcAccess.ReadKey(configuration.Kdc.Realm, state);
+                server = KdcAccess.Connect(elsewhere, time);
+                return new KeyServices(vault, database, server)
+                {
+                    Tickets = new KdcClient(
+                        configuration.Kdc.Realm, key.Name.Principal, new VaultMasterKey(vault, key), server, server, time, key.Name.Kvno),
+                    Signer = signer,
+                };
+            }
             var ports = database.PortsWith(vault);
             var administration = new KdcAdministration(configuration.Kdc.Realm, ports, time, "gateway");
             var gateway = await administration.EnsureGatewayAsync(
                 configuration.HostName.Ascii, configuration.OrganisationDomains, cancellationToken);
             var kdc = new KdcService(
                 KdcOptions.For(configuration.Kdc.Realm) with { TicketLifetime = configuration.Kdc.TicketLifetime }, ports, time);
-            return new KeyServices(vault, database)
+            return new KeyServices(vault, database, null)
             {
                 Administration = administration,
                 Tickets = new KdcClient(
                     configuration.Kdc.Realm, gateway.Id, await administration.UseKeyAsync(gateway.Id, cancellationToken), kdc, kdc, time),
-                Signer = configuration.OpenSigner(vault, state, time.GetUtcNow()),
+                Signer = signer,
             };
         }
         catch
         {
+            server?.Dispose();
             if (database is not null)
                 await database.DisposeAsync();
             vault.Dispose();
@@ -68,6 +85,7 @@ internal sealed class KeyServices : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _server?.Dispose();
         await _database.DisposeAsync();
         _vault.Dispose();
     }

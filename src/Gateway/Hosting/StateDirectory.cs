@@ -26,6 +26,9 @@ internal sealed class StateDirectory
 
     public string Database => Path.Combine(Root, DatabaseName);
 
+    /// <summary>The gateway's own key at a KDC that runs elsewhere, wrapped by the vault.</summary>
+    public string KdcEnrolment => Path.Combine(Root, "kdc-enrolment.json");
+
     /// <summary>MTA-STS policies in force.</summary>
     public string MtaSts => Path.Combine(Root, "mta-sts");
 

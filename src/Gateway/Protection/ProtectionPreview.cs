@@ -37,6 +37,8 @@ internal sealed class ProtectionPreview(GatewayConfiguration configuration, stri
 
     private async ValueTask<string> PreviewTicketAsync(string role, MailAddress address, CancellationToken cancellationToken)
     {
+        if (configuration.Kdc.Server is { } server)
+            return await AskServerAsync(server, role, address, cancellationToken);
         await using var database = await GatewayDatabase.OpenAsync(Path.Combine(stateDirectory!, StateDirectory.DatabaseName), cancellationToken);
         var found = await database.Principals.FindByAddressAsync(address, time.GetUtcNow(), cancellationToken);
         if (found is null)
@@ -44,5 +46,21 @@ internal sealed class ProtectionPreview(GatewayConfiguration configuration, stri
         if (found.Objection(time.GetUtcNow()) is { } objection)
             return $"{role} {address} {objection}: no ticket";
         return $"{role} {address} is principal {found.Id}, key version {found.Kvno}";
+    }
+
+    private async ValueTask<string> AskServerAsync(KdcServerConfiguration server, string role, MailAddress address, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var kdc = KdcAccess.Connect(server, time);
+            var preview = await kdc.PreviewAsync(address, cancellationToken);
+            return preview.Refusal is { } refusal
+                ? $"{role}: {refusal.TrimEnd('.')}: no ticket"
+                : $"{role} {address} is principal {preview.Principal}, key version {preview.Kvno}";
+        }
+        catch (IOException e)
+        {
+            return $"{role} {address}: the KDC can't be asked: {e.Message}";
+        }
     }
 }

@@ -37,10 +37,10 @@ internal static class CommonOptions
     public static Option<bool> AsJson() => new("--json") { Description = "As JSON, for scripts." };
 
     /// <summary>Reads the configuration and prints all that is to be said about it; null where there is an error.</summary>
-    public static KdcServerConfiguration? Load(string file)
+    public static KdcServerConfiguration? Load(string file, bool warnings = true)
     {
         var result = KdcConfigurationLoader.Load(file);
-        foreach (var problem in result.Problems)
+        foreach (var problem in result.Problems.Where(p => p.IsError || warnings))
             Console.Error.WriteLine($"{(problem.IsError ? "error" : "warning")}: {problem}");
         if (result.Configuration is null)
             Console.Error.WriteLine("Nothing was done. Correct the errors above and try again.");

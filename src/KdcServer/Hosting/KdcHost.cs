@@ -115,6 +115,7 @@ internal sealed class KdcHost : IAsyncDisposable
         var exchange = web.MapGroup("/kdc/v1").AddEndpointFilter(Own(new StrangerLimit(limits.StrangerRequestsPerMinute, ports.Principals)));
         exchange.MapExchange(kdc, _log);
         exchange.MapDirectory(kdc, time, ports.Principals);
+        exchange.MapEnrolment(new GatewayEnrolment(configuration.Realm, ports, time));
         web.MapHealth(Own(new Readiness(ports, time, _log)));
 
         await web.StartAsync(CancellationToken.None);
