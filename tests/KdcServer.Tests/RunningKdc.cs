@@ -15,14 +15,15 @@ internal sealed class RunningKdc : IAsyncDisposable
 {
     private readonly TempDirectory _directory = new();
     private readonly List<IDisposable> _made = [];
+    private readonly TimeProvider _time;
     private KdcHost? _host;
 
-    private RunningKdc(KdcLimits? limits) => Configuration = new KdcServerConfiguration
+    private RunningKdc(KdcLimits? limits, TimeProvider time) => (_time, Configuration) = (time, new KdcServerConfiguration
     {
         Realm = Realm.Parse("example.org"),
         Listeners = [new IPEndPoint(IPAddress.Loopback, Loopback.FreePort())],
         Limits = limits ?? new KdcLimits(),
-    };
+    });
 
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -38,9 +39,9 @@ internal sealed class RunningKdc : IAsyncDisposable
 
     public Uri Url => new($"https://{Configuration.Listeners[0]}/");
 
-    public static async Task<RunningKdc> StartAsync(KdcLimits? limits = null)
+    public static async Task<RunningKdc> StartAsync(KdcLimits? limits = null, TimeProvider? time = null)
     {
-        var kdc = new RunningKdc(limits);
+        var kdc = new RunningKdc(limits, time ?? TimeProvider.System);
         await kdc.RestartAsync();
         return kdc;
     }
@@ -49,9 +50,9 @@ internal sealed class RunningKdc : IAsyncDisposable
     public async Task RestartAsync()
     {
         await StopAsync();
-        _host = await KdcHost.StartAsync(Configuration, State, _directory["log"], TimeProvider.System, Cancel);
+        _host = await KdcHost.StartAsync(Configuration, State, _directory["log"], _time, Cancel);
         Keys = await KdcKeys.OpenAsync(KdcState.At(State), Cancel);
-        Operator = Keys.Administration(Configuration, "test", TimeProvider.System);
+        Operator = Keys.Administration(Configuration, "test", _time);
     }
 
     /// <summary>A user, with the key that his card would hold.</summary>
