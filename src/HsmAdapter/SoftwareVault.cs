@@ -41,13 +41,16 @@ public sealed class SoftwareVault : IKeyVault, IClearMasterKeyVault
     /// <summary>For the marks on mail that was dealt with.</summary>
     public MarkKey Marks { get; }
 
+    /// <summary>Whether the directory's keys are in such a vault already.</summary>
+    public static bool Exists(string stateDirectory) => File.Exists(KeyFile(stateDirectory));
+
     /// <summary>Keys below <c>vault/</c> of the state directory, made at the first start.</summary>
     /// <exception cref="InvalidDataException">The key file is damaged, or others may read it.</exception>
     public static SoftwareVault OpenOrCreate(string stateDirectory)
     {
         var directory = Path.Combine(stateDirectory, "vault");
         DurableFile.CreateDirectory(directory);
-        var key = TrialKeyFile.OpenOrCreate(Path.Combine(directory, "vault-key.trial"));
+        var key = TrialKeyFile.OpenOrCreate(KeyFile(stateDirectory));
         try
         {
             return new SoftwareVault(directory, key);
@@ -199,6 +202,8 @@ public sealed class SoftwareVault : IKeyVault, IClearMasterKeyVault
         _signing.Dispose();
         Marks.Dispose();
     }
+
+    private static string KeyFile(string stateDirectory) => Path.Combine(stateDirectory, "vault", "vault-key.trial");
 
     private static RSA Receiver(ReadOnlyMemory<byte> transportKey) => TransportEncryption.ReadKey(transportKey.Span)
         ?? throw new CryptographicException($"The transport key is not an RSA key of at least {TransportEncryption.MinimumBits} bits.");

@@ -8,9 +8,9 @@ namespace GatewaySecure.KdcServer.Hosting;
 /// <summary>The KDC's vault and database, opened together; what the server and its commands both stand on.</summary>
 internal sealed class KdcKeys : IAsyncDisposable
 {
-    private readonly SoftwareVault _vault;
+    private readonly IKeyVault _vault;
 
-    private KdcKeys(SoftwareVault vault, GatewayDatabase database) => (_vault, Database) = (vault, database);
+    private KdcKeys(IKeyVault vault, GatewayDatabase database) => (_vault, Database) = (vault, database);
 
     public GatewayDatabase Database { get; }
 
@@ -18,10 +18,11 @@ internal sealed class KdcKeys : IAsyncDisposable
 
     public KdcPorts Ports => Database.PortsWith(_vault);
 
+    /// <param name="settings">Of the configuration; null: as the state directory says.</param>
     /// <exception cref="IOException">The database or the vault can't be opened.</exception>
-    public static async Task<KdcKeys> OpenAsync(KdcState state, CancellationToken cancellationToken)
+    public static async Task<KdcKeys> OpenAsync(KdcState state, VaultSettings? settings, CancellationToken cancellationToken)
     {
-        var vault = SoftwareVault.OpenOrCreate(state.Root);
+        var vault = KeyVaults.Open(settings, state.Root, TimeProvider.System);
         try
         {
             return new KdcKeys(vault, await GatewayDatabase.OpenAsync(state.Database, cancellationToken));
