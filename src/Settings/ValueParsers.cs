@@ -113,20 +113,6 @@ public static class ValueParsers
             "is not an address with a port, such as 127.0.0.1:25 or [::]:25",
             out problem);
 
-    /// <summary><c>mail.example.org:25</c>; the host may be an address, IPv6 in brackets.</summary>
-    public static bool HostAndPort(string text, out (string Host, int Port) value, [NotNullWhen(false)] out string? problem)
-    {
-        var colon = text.LastIndexOf(':');
-        value = default;
-        var good = colon > 0
-            && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and < 65536
-            && (text[0] == '[' || text.IndexOf(':', StringComparison.Ordinal) == colon)
-            && Uri.CheckHostName(text[..colon]) != UriHostNameType.Unknown;
-        if (good)
-            value = (text[..colon].Trim('[', ']'), int.Parse(text.AsSpan(colon + 1), CultureInfo.InvariantCulture));
-        return Done(good, "is not a host with a port, such as mail.example.org:25", out problem);
-    }
-
     /// <summary>One of some words, with a guess at what was meant.</summary>
     public static ValueParser<T> Word<T>(params (string Word, T Value)[] words) => (string text, [MaybeNullWhen(false)] out T value, [NotNullWhen(false)] out string? problem) =>
     {

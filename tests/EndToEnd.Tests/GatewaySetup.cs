@@ -32,6 +32,9 @@ internal sealed record GatewaySetup
     /// <summary>Further next hops on 127.0.0.1: the domain whose mail goes there, the port, and the value of <c>tls</c> (further lines may follow it).</summary>
     public IReadOnlyList<(string Domain, int Port, string Tls)> FurtherHops { get; init; } = [];
 
+    /// <summary>Further next hops: the domain whose mail goes there, and the hop's lines, which begin with its kind.</summary>
+    public IReadOnlyList<(string Domain, string Lines)> OtherHops { get; init; } = [];
+
     /// <summary>Whose bare line ends the relay port normalises.</summary>
     public string NormaliseFrom { get; init; } = "";
 
@@ -106,6 +109,7 @@ internal sealed record GatewaySetup
             {Hop("data-sink", DataSinkPort)}
             {(MxDomains.Count > 0 ? "  internet:\n    mx: true" : "")}
             {string.Concat(FurtherHops.Select(h => Hop(h.Domain.Replace('.', '-'), h.Port, h.Tls) + "\n"))}
+            {string.Concat(OtherHops.Select(h => $"  {h.Domain.Replace('.', '-')}:\n    {h.Lines.ReplaceLineEndings("\n    ")}\n"))}
             default-next-hop: default
             kdc:
               realm: example.org{string.Concat(KdcLines.Select(l => "\n  " + l))}
@@ -126,13 +130,13 @@ internal sealed record GatewaySetup
             default: normal
 
             """);
-        if (SinkPort is not null || DataSinkPort is not null || FurtherHops.Count > 0 || MxDomains.Count > 0)
+        if (SinkPort is not null || DataSinkPort is not null || FurtherHops.Count > 0 || OtherHops.Count > 0 || MxDomains.Count > 0)
             text.Append("routes:\n");
         if (SinkPort is not null)
             text.Append("  - recipients: [sink.example, sink.partner.example]\n    next-hop: sink\n");
         if (DataSinkPort is not null)
             text.Append("  - recipients: [data.example]\n    next-hop: data-sink\n");
-        foreach (var (domain, _, _) in FurtherHops)
+        foreach (var domain in FurtherHops.Select(h => h.Domain).Concat(OtherHops.Select(h => h.Domain)))
             text.Append(CultureInfo.InvariantCulture, $"  - recipients: [{domain}]\n    next-hop: {domain.Replace('.', '-')}\n");
         if (MxDomains.Count > 0)
             text.Append(CultureInfo.InvariantCulture, $"  - recipients: [{string.Join(", ", MxDomains.Select(d => $"'{d}'"))}]\n    next-hop: internet\n");

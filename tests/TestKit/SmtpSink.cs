@@ -44,7 +44,7 @@ public sealed class SmtpSink : IAsyncDisposable
     private readonly List<(long Count, TaskCompletionSource<long> Reached)> _waiters = [];
     private readonly HashSet<Task> _sessions = [];
     private readonly CancellationTokenSource _closing = new();
-    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket _listener;
     private readonly Task _accepting;
     private long _count;
 
@@ -55,6 +55,7 @@ public sealed class SmtpSink : IAsyncDisposable
     public SmtpSink(SmtpSinkOptions? options = null, int port = 0, IPAddress? address = null)
     {
         Options = options ?? new SmtpSinkOptions();
+        _listener = new Socket((address ?? IPAddress.Loopback).AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         _listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
         _listener.Bind(new IPEndPoint(address ?? IPAddress.Loopback, port));
         _listener.Listen(1024);

@@ -6,6 +6,7 @@ using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Hosting;
 using GatewaySecure.MailRouting;
+using GatewaySecure.Smtp.Client;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace GatewaySecure.Gateway.Commands;
@@ -54,12 +55,14 @@ internal static class RouteCommands
     {
         var route = configuration.Routes.FirstOrDefault(r => r.Recipients.Any(p => p.Matches(recipient)));
         var hop = configuration.NextHops.Single(h => h.Name == (route?.NextHop ?? configuration.DefaultNextHop));
+        if (route is { RequireTls: true })
+            hop = hop.UnderTls();
         var why = route is null ? "no route matches, so the default next hop" : "by the first route that matches";
-        var answer = new Answer(recipient.Domain.Ascii, hop.Name, why, "goes", null, [], []);
+        var answer = new Answer(recipient.Domain.Ascii, hop.Name, why, "goes", null, [], []) { ClientCertificate = hop.ClientCertificate?.TargetCertificate.Subject };
         if (hop.Directory is not null)
             return answer with { Reason = $"into the folder {hop.Directory}" };
         if (hop.Smtp is { } smtp)
-            return answer with { Hosts = [new Host(smtp.ToString(), 0, [], $"{smtp.Tls.ToString().ToLowerInvariant()} by the configuration")] };
+            return answer with { Hosts = [.. smtp.Hosts.Select((h, order) => new Host(h.ToString(), order + 1, [], Explain(smtp, h)))] };
 
         await using var routing = new RoutingServices(configuration, state, TimeProvider.System, NullLogger.Instance, readOnly: true);
         return await routing.Router(hop.Mx!.RequireTls).RouteAsync(recipient.Domain, cancellationToken) switch
@@ -76,6 +79,14 @@ internal static class RouteCommands
         };
     }
 
+    private static string Explain(SmtpHopConfiguration smtp, HostAndPort host) => smtp.Tls switch
+    {
+        TlsPolicy.Required => $"required by the configuration: a certificate for {smtp.TlsName ?? host.Host} from "
+            + (smtp.Trust is null ? "a CA that the system trusts" : "a CA of tls-trust"),
+        TlsPolicy.Never => "never, by the configuration",
+        _ => "opportunistic: TLS where offered, with any certificate",
+    };
+
     private static Host ToHost(RouteHost host) =>
         new(host.Name, host.Preference, [.. host.Addresses.Select(a => a.ToString())], host.Tls.Explain());
 
@@ -90,13 +101,19 @@ internal static class RouteCommands
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {host.Preference} {host.Name}  {string.Join(' ', host.Addresses)}"));
             Console.WriteLine($"      TLS: {host.Tls}");
         }
+        if (answer.ClientCertificate is { } own)
+            Console.WriteLine($"  Hosts that ask for a certificate are shown {own}");
         foreach (var host in answer.LeftOut)
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {host.Preference} {host.Name}  is not used: {host.Reason}"));
         Console.WriteLine(answer.Reason is null ? $"  Outcome: {answer.Outcome}." : $"  Outcome: {answer.Outcome}: {answer.Reason}");
     }
 
     private sealed record Answer(
-        string Domain, string NextHop, string Why, string Outcome, string? Reason, ImmutableArray<Host> Hosts, ImmutableArray<NotUsed> LeftOut);
+        string Domain, string NextHop, string Why, string Outcome, string? Reason, ImmutableArray<Host> Hosts, ImmutableArray<NotUsed> LeftOut)
+    {
+        /// <summary>Its subject.</summary>
+        public string? ClientCertificate { get; init; }
+    }
 
     private sealed record Host(string Name, int Preference, ImmutableArray<string> Addresses, string Tls);
 

@@ -67,9 +67,12 @@ internal static class ConfigurationKeys
 
     public static readonly string[] Scanner = ["name", "milter", "direction", "timeout", "connections", "infected"];
 
-    public static readonly string[] NextHop = ["smtp", "tls", "tls-name", "user", "password-file", "directory", "mx", "mark-processed"];
+    public static readonly string[] NextHop = 
+    [
+        "smtp", "tls", "tls-name", "tls-trust", "client-certificate", "client-key", "connections", "user", "password-file", "directory", "mx", "mark-processed",
+    ];
 
-    public static readonly string[] Route = ["recipients", "next-hop"];
+    public static readonly string[] Route = ["recipients", "next-hop", "tls"];
 
     public static readonly string[] Journal = ["recipient", "next-hop", "method"];
 

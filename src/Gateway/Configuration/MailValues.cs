@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Net;
 using GatewaySecure.Policies;
 using GatewaySecure.Settings;
 
@@ -29,6 +30,31 @@ internal static class MailValues
             value = new Receiving.Rate(count, per);
         }
         return ValueParsers.Done(value is not null, "is not a rate such as 300/m (a minute; also s, h, d) or off", out problem);
+    }
+
+    /// <summary><c>mail.example.org:25</c>, <c>mail.example.org</c>, <c>[192.0.2.1]:25</c>, <c>[IPv6:2001:db8::1]:25</c>; port 25 where none is said.</summary>
+    public static bool Host(string text, [NotNullWhen(true)] out HostAndPort? value, [NotNullWhen(false)] out string? problem)
+    {
+        value = null;
+        var bracket = text.LastIndexOf(']');
+        var colon = text.LastIndexOf(':');
+        var hasPort = colon > bracket;
+        var host = hasPort ? text[..colon] : text;
+        var port = 25;
+        var good = !hasPort || (int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is > 0 and < 65536);
+        if (host is ['[', .., ']'])
+        {
+            // RFC 5321 §4.1.3 writes the tag, URIs don't.
+            host = host[1..^1];
+            host = host.StartsWith("IPv6:", StringComparison.OrdinalIgnoreCase) ? host[5..] : host;
+            good &= IPAddress.TryParse(host, out _);
+        }
+        // An IPv6 address without brackets: whether its end is a port can't be told.
+        else if (host.Contains(':', StringComparison.Ordinal))
+            good = false;
+        if (good && Uri.CheckHostName(host) is UriHostNameType.Dns or UriHostNameType.IPv4 or UriHostNameType.IPv6)
+            value = new HostAndPort(host, port);
+        return ValueParsers.Done(value is not null, "is not a host with a port, such as mail.example.org:25 or [192.0.2.1]:25", out problem);
     }
 
     public static bool Pattern(string text, [NotNullWhen(true)] out AddressPattern? value, [NotNullWhen(false)] out string? problem) =>

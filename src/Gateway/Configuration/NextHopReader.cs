@@ -16,10 +16,10 @@ internal static class NextHopReader
         foreach (var (name, section) in top.Named("next-hops", ConfigurationKeys.NextHop))
         {
             if (Kinds.Count(section.Has) != 1)
-                section.Problem(Kinds.LastOrDefault(section.Has) ?? "smtp", "one of 'smtp' (host:port), 'mx' and 'directory' must be there");
+                section.Problem(Kinds.LastOrDefault(section.Has) ?? "smtp", "one of 'smtp' (host:port, or a list), 'mx' and 'directory' must be there");
             if (section.Has("mx"))
             {
-                hops.Add(new NextHopConfiguration(name, null, null, ReadMxHop(section)));
+                hops.Add(WithConnections(section, new NextHopConfiguration(name, null, null, ReadMxHop(section))));
                 continue;
             }
             if (section.Has("directory"))
@@ -29,10 +29,10 @@ internal static class NextHopReader
                 hops.Add(new NextHopConfiguration(name, null, section.FullPath(directory)));
                 continue;
             }
-            hops.Add(new NextHopConfiguration(name, ReadSmtpHop(section), null)
+            hops.Add(WithConnections(section, new NextHopConfiguration(name, ReadSmtpHop(section), null)
             {
                 Marks = section.Optional<bool>("mark-processed", ValueParsers.Switch, false),
-            });
+            }));
         }
         if (!top.Has("next-hops"))
             top.Problem("next-hops", "is missing: where mail goes from here");
@@ -46,7 +46,13 @@ internal static class NextHopReader
         {
             if (!section.Has("recipients"))
                 section.Problem("recipients", "is missing: whose mail takes this route");
-            routes.Add(new RouteConfiguration(section.List<AddressPattern>("recipients", MailValues.Pattern!), NameOfHop(section, "next-hop", hops)));
+            var route = new RouteConfiguration(
+                section.List<AddressPattern>("recipients", MailValues.Pattern!),
+                NameOfHop(section, "next-hop", hops),
+                section.Optional("tls", ValueParsers.Word(("required", true)), false));
+            if (route.RequireTls && hops.FirstOrDefault(h => h.Name == route.NextHop) is { Directory: not null } or { Smtp.Tls: TlsPolicy.Never })
+                section.Problem("tls", $"'{route.NextHop}' is a next hop without TLS");
+            routes.Add(route);
         }
         return routes.ToImmutable();
     }
@@ -61,11 +67,26 @@ internal static class NextHopReader
 
     private static MxHopConfiguration ReadMxHop(ConfigurationSection section)
     {
-        RefuseBeside(section, "mx", ["tls"]);
+        RefuseBeside(section, "mx", ["tls", "connections", "client-certificate", "client-key"]);
         if (!section.Optional<bool>("mx", ValueParsers.Switch, true))
             section.Problem("mx", "must be true, or be left out");
         // Not "never": it would contradict the domains' own policies.
         return new MxHopConfiguration(section.Optional("tls", ValueParsers.Word(("opportunistic", false), ("required", true)), false));
+    }
+
+    private static NextHopConfiguration WithConnections(ConfigurationSection section, NextHopConfiguration hop)
+    {
+        var certificate = section.OptionalFile("client-certificate");
+        var key = section.OptionalFile("client-key");
+        if (certificate is null != key is null)
+            section.Problem(certificate is null ? "client-certificate" : "client-key", "'client-certificate' and 'client-key' belong together");
+        if (certificate is not null && hop.Smtp?.Tls == TlsPolicy.Never)
+            section.Problem("client-certificate", "has no meaning beside 'tls: never'");
+        return hop with
+        {
+            Connections = section.Optional("connections", ValueParsers.Number(1, 1000), hop.Connections),
+            ClientCertificate = certificate is null || key is null ? null : CertificateFiles.ReadOwn(section, "client-certificate", certificate, key),
+        };
     }
 
     private static void RefuseBeside(ConfigurationSection section, string kind, string[] allowed)
@@ -76,7 +97,7 @@ internal static class NextHopReader
 
     private static SmtpHopConfiguration ReadSmtpHop(ConfigurationSection section)
     {
-        var (host, port) = section.Has("smtp") ? section.Required<(string Host, int Port)>("smtp", ValueParsers.HostAndPort) : default;
+        var hosts = section.List<HostAndPort>("smtp", MailValues.Host!);
         var tls = section.Optional(
             "tls",
             ValueParsers.Word(("never", TlsPolicy.Never), ("opportunistic", TlsPolicy.Opportunistic), ("required", TlsPolicy.Required)),
@@ -87,8 +108,11 @@ internal static class NextHopReader
             section.Problem(user is null ? "password-file" : "user", "'user' and 'password-file' belong together");
         if (user is not null && tls != TlsPolicy.Required)
             section.Problem("user", "needs 'tls: required': passwords never travel in clear");
+        if (section.Has("tls-trust") && tls != TlsPolicy.Required)
+            section.Problem("tls-trust", "needs 'tls: required': otherwise any certificate will do");
+        var trust = section.OptionalFile("tls-trust") is { } file ? CertificateFiles.Read(section, "tls-trust", file) : null;
         var password = passwordFile is null ? null : ReadPassword(section, passwordFile);
-        return new SmtpHopConfiguration(host, port, tls, section.Optional<string?>("tls-name", ValueParsers.Text!, null), user, password);
+        return new SmtpHopConfiguration(hosts, tls, section.Optional<string?>("tls-name", ValueParsers.Text!, null), trust, user, password);
     }
 
     private static string? ReadPassword(ConfigurationSection section, string file)

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Receiving;
@@ -47,18 +46,8 @@ internal static class RelayCertificateReader
 
     private static ImmutableArray<X509Certificate2> ReadAuthorities(ConfigurationSection section)
     {
-        if (section.OptionalFile("ca") is not { } file || !File.Exists(file))
+        if (section.OptionalFile("ca") is not { } file || CertificateFiles.Read(section, "ca", file) is not { } certificates)
             return [];
-        var certificates = new X509Certificate2Collection();
-        try
-        {
-            certificates.ImportFromPemFile(file);
-        }
-        catch (CryptographicException e)
-        {
-            section.Problem("ca", $"can't be read: {e.Message}");
-            return [];
-        }
         if (!certificates.Any(c => c.SubjectName.RawData.AsSpan().SequenceEqual(c.IssuerName.RawData)))
             section.Problem("ca", "holds no self-signed certificate in PEM: give the root that issues your peers' certificates");
         return [.. certificates];

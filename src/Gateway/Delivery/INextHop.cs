@@ -34,6 +34,12 @@ internal interface INextHop : INextHops
 /// <summary>The next hop as a whole failed, so every recipient is tried again later.</summary>
 internal sealed class DeliveryException(string message, Exception? inner = null) : IOException(message, inner)
 {
-    /// <summary>Content was on its way when it failed: another host might get it a second time.</summary>
+    /// <summary>All of the content was on its way when it failed: another host might get it a second time.</summary>
     public bool MayHaveBeenTaken { get; init; }
+
+    /// <summary>It failed while it took a mail: that may have been the mail's fault, and says less about the host.</summary>
+    public bool WasReached { get; init; }
+
+    /// <summary>For reports, where more is known than that it failed.</summary>
+    public SmtpReply? Reply { get; init; }
 }

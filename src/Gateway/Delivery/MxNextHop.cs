@@ -75,9 +75,6 @@ internal sealed class MxNextHop : INextHops, IAsyncDisposable
 /// <summary>The mail hosts of one domain, tried in the order of its route.</summary>
 internal sealed class MxDestination(string name, DomainName domain, MailRouter router, MxOptions options, TimeProvider time) : INextHop, IAsyncDisposable
 {
-    /// <summary>In one attempt; RFC 5321 §5.1 asks for two at least. The mail comes again.</summary>
-    private const int MostHostsTried = 5;
-
     private readonly ConcurrentDictionary<string, Host> _hosts = new();
     private int _active;
     private long _lastUsed = time.GetTimestamp();
@@ -103,10 +100,11 @@ internal sealed class MxDestination(string name, DomainName domain, MailRouter r
                     return ForAll(envelope, refused.EnhancedCode == "5.1.10" ? 556 : 550, refused.EnhancedCode, refused.Reason);
                 case RouteDeferred deferred:
                     Count(deferred.LeftOut);
-                    return ForAll(envelope, 451, deferred.EnhancedCode, deferred.Reason);
+                    // Of the domain as a whole: its lane rests, and no mail is tried in vain.
+                    throw new DeliveryException($"{Name}: {deferred.EnhancedCode} {deferred.Reason}") { Reply = new SmtpReply(451, deferred.EnhancedCode, deferred.Reason) };
                 case RouteFound found:
                     Count(found.LeftOut);
-                    return await DeliverAsync(found, envelope, message, cancellationToken);
+                    return await Failover.DeliverAsync([.. found.Hosts.Select(AgentFor)], envelope, message, cancellationToken);
                 case var other:
                     throw new InvalidOperationException($"{other.GetType()} is no route.");
             }
@@ -131,31 +129,13 @@ internal sealed class MxDestination(string name, DomainName domain, MailRouter r
             await host.Agent.DisposeAsync();
     }
 
-    private async Task<ImmutableArray<RecipientResult>> DeliverAsync(
-        RouteFound route, Envelope envelope, SendableMessage message, CancellationToken cancellationToken)
-    {
-        var failures = new List<DeliveryException>();
-        foreach (var host in route.Hosts.Take(MostHostsTried))
-        {
-            try
-            {
-                return await AgentFor(host).DeliverAsync(envelope, message, cancellationToken);
-            }
-            catch (DeliveryException e) when (!e.MayHaveBeenTaken)
-            {
-                failures.Add(e);
-            }
-        }
-        throw new DeliveryException(string.Join("; ", failures.Select(f => f.Message)), failures[^1]);
-    }
-
     /// <summary>Sessions made under other demands are not used again.</summary>
     private SmtpDeliveryAgent AgentFor(RouteHost host)
     {
         var known = _hosts.GetOrAdd($"{host.Name} {host.Tls.Key}", _ =>
         {
             var sessions = new MxSessions(domain.Ascii, host, options, time);
-            return new Host(sessions, new SmtpDeliveryAgent(host.Name, sessions, options.Connections, time));
+            return new Host(sessions, new SmtpDeliveryAgent(sessions, time));
         });
         known.Sessions.Update(host);
         return known.Agent;

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using GatewaySecure.MailRouting;
 using GatewaySecure.MailRouting.TlsReports;
 using GatewaySecure.Smtp.Client;
@@ -12,9 +11,6 @@ namespace GatewaySecure.Gateway.Delivery;
 /// </summary>
 internal sealed class MxSessions(string domain, RouteHost host, MxOptions options, TimeProvider time) : ISessionSource
 {
-    /// <summary>After this long no further address is tried in one go; the mail comes again.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-
     private volatile RouteHost _host = host;
 
     public string Description => $"{domain} ({_host.Name})";
@@ -22,22 +18,10 @@ internal sealed class MxSessions(string domain, RouteHost host, MxOptions option
     /// <summary>The host as the DNS has it now; what it demands stays the same.</summary>
     public void Update(RouteHost host) => _host = host;
 
-    public async Task<SmtpClientSession> OpenAsync(CancellationToken cancellationToken)
+    public Task<SmtpClientSession> OpenAsync(CancellationToken cancellationToken)
     {
         var host = _host;
-        var start = time.GetTimestamp();
-        for (var i = 0; ; i++)
-        {
-            try
-            {
-                return await OpenAsync(host, host.Addresses[i], cancellationToken);
-            }
-            catch (Exception e) when (e is SmtpClientException or SocketException or TimeoutException
-                && i + 1 < host.Addresses.Length && time.GetElapsedTime(start) < Patience)
-            {
-                // The next address may do better (RFC 5321 §5.1); the last failure is the one that is told.
-            }
-        }
+        return TcpConnector.TryEachAsync(host.Addresses, address => OpenAsync(host, address, cancellationToken), time);
     }
 
     private async Task<SmtpClientSession> OpenAsync(RouteHost host, IPAddress address, CancellationToken cancellationToken)

@@ -11,22 +11,18 @@ namespace GatewaySecure.Gateway.Delivery;
 /// Delivers to one host over SMTP. Connections are kept and used again; one that died while it was idle is replaced by a fresh
 /// one, once, and only where nothing of the message can have been taken.
 /// </summary>
-internal sealed class SmtpDeliveryAgent(string name, ISessionSource sessions, int connections, TimeProvider time) : INextHop, IAsyncDisposable
+internal sealed class SmtpDeliveryAgent(ISessionSource sessions, TimeProvider time) : IAsyncDisposable
 {
     /// <summary>Shorter than the time after which servers commonly close an idle session.</summary>
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(20);
 
     private readonly ConcurrentStack<(SmtpClientSession Session, long IdleSince)> _idle = new();
 
-    public SmtpDeliveryAgent(SmartHost host, TimeProvider time)
-        : this(host.Name, new SmartHostSessions(host, time), host.Connections, time)
-    {
-    }
+    /// <summary>When it failed as a whole, how long it is left alone.</summary>
+    public HostRest Rest { get; } = new(time);
 
-    public string Name => name;
-
-    public int Connections => connections;
-
+    /// <summary>One result for each recipient of the envelope, in its order.</summary>
+    /// <exception cref="DeliveryException">The host can't be reached or broke off.</exception>
     public async ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(
         Envelope envelope, SendableMessage sendable, CancellationToken cancellationToken)
     {
@@ -49,7 +45,11 @@ internal sealed class SmtpDeliveryAgent(string name, ISessionSource sessions, in
         }
         catch (Exception e) when (e is SmtpClientException or SocketException or TimeoutException)
         {
-            throw new DeliveryException($"{sessions.Description}: {e.Message}", e) { MayHaveBeenTaken = content.WasStarted };
+            throw new DeliveryException($"{sessions.Description}: {e.Message}", e)
+            {
+                MayHaveBeenTaken = content.WasWhole,
+                WasReached = content.WasStarted,
+            };
         }
     }
 
@@ -109,14 +109,18 @@ internal sealed class SmtpDeliveryAgent(string name, ISessionSource sessions, in
     {
         public bool WasStarted { get; private set; }
 
+        /// <summary>Only after this can the final dot, or the last chunk's last octet, have gone out.</summary>
+        public bool WasWhole { get; private set; }
+
         public long Length => message.Length;
 
         public bool MayHoldEightBit => message.MayHoldEightBit;
 
-        public ValueTask WriteToAsync(Stream destination, CancellationToken cancellationToken)
+        public async ValueTask WriteToAsync(Stream destination, CancellationToken cancellationToken)
         {
             WasStarted = true;
-            return message.WriteToAsync(destination, cancellationToken);
+            await message.WriteToAsync(destination, cancellationToken);
+            WasWhole = true;
         }
     }
 }

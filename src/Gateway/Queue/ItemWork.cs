@@ -220,9 +220,10 @@ internal sealed class ItemWork(
         catch (Exception e) when (IsTemporary(e, cancellationToken))
         {
             // Host, connection, content or key failed on the way: nothing is known, so nothing is final.
+            var broken = e as DeliveryException;
             await SettleAsync(
-                group.Item, o => o.Defer(group.Indexes, e.Message, now, options, nextHop: group.NextHop.Name), cancellationToken);
-            return new Attempt(WasTried: true, e is DeliveryException broken ? new DestinationFailure(e.Message, broken.MayHaveBeenTaken) : null);
+                group.Item, o => o.Defer(group.Indexes, e.Message, now, options, broken?.Reply, group.NextHop.Name), cancellationToken);
+            return new Attempt(WasTried: true, broken is null ? null : new DestinationFailure(e.Message, broken.WasReached));
         }
         if (results.Length != group.Indexes.Length)
             throw new InvalidOperationException($"{group.NextHop.Name} answered for {results.Length} of {group.Indexes.Length} recipients.");

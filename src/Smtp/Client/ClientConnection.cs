@@ -87,16 +87,14 @@ internal sealed class ClientConnection(Stream transport, SmtpClientOptions optio
 
     private SslClientAuthenticationOptions TlsOptions()
     {
-        var result = new SslClientAuthenticationOptions
+        return new SslClientAuthenticationOptions
         {
             TargetHost = options.TargetHost,
             // RFC 8996: nothing older.
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             RemoteCertificateValidationCallback = options.CertificateValidation ?? DefaultValidation(),
+            ClientCertificateContext = options.ClientCertificate,
         };
-        if (options.ClientCertificate is { } certificate)
-            result.ClientCertificates = [certificate];
-        return result;
     }
 
     [System.Diagnostics.CodeAnalysis.SuppressMessage("Security", "CA5359:Do Not Disable Certificate Validation",

@@ -1,5 +1,4 @@
 using System.Net.Security;
-using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
 
 namespace GatewaySecure.Smtp.Client;
@@ -24,8 +23,8 @@ public sealed record SmtpClientOptions
     /// </summary>
     public RemoteCertificateValidationCallback? CertificateValidation { get; init; }
 
-    /// <summary>Shown to a peer that asks for a certificate.</summary>
-    public X509Certificate2? ClientCertificate { get; init; }
+    /// <summary>Shown to a peer that asks for a certificate, with what stands above it.</summary>
+    public SslStreamCertificateContext? ClientCertificate { get; init; }
 
     /// <summary>Given under TLS only; a session that has them and gets no TLS or no AUTH fails.</summary>
     public SmtpCredentials? Credentials { get; init; }

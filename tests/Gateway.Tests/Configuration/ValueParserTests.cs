@@ -53,14 +53,16 @@ public sealed class ValueParserTests
     [Theory]
     [InlineData("mail.example.org:25", "mail.example.org", 25)]
     [InlineData("[2001:db8::1]:587", "2001:db8::1", 587)]
-    [InlineData("mail.example.org", null, 0)]
+    [InlineData("[IPv6:2001:db8::1]", "2001:db8::1", 25)]
+    [InlineData("[192.0.2.1]:26", "192.0.2.1", 26)]
+    [InlineData("mail.example.org", "mail.example.org", 25)]
     [InlineData("mail.example.org:0", null, 0)]
     [InlineData(":25", null, 0)]
     [InlineData("mail example:25", null, 0)]
     public void Hosts(string text, string? host, int port)
     {
-        Assert.Equal(host is not null, ValueParsers.HostAndPort(text, out var value, out _));
-        Assert.True(host is null || (host, port) == value);
+        Assert.Equal(host is not null, MailValues.Host(text, out var value, out _));
+        Assert.True(host is null || value == new HostAndPort(host, port));
     }
 
     [Theory]

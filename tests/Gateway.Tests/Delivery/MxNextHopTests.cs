@@ -6,7 +6,6 @@ using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.Dns;
 using GatewaySecure.Gateway.Delivery;
-using GatewaySecure.MailProtection;
 using GatewaySecure.MailRouting;
 using GatewaySecure.MailRouting.MtaSts;
 using GatewaySecure.MailRouting.TlsReports;
@@ -98,6 +97,14 @@ public sealed class MxNextHopTests : IAsyncLifetime, ITlsSessionCounter
     }
 
     [Fact]
+    public async Task An_address_literal_is_its_own_host()
+    {
+        await using var first = Sink(_first);
+        Assert.Equal(250, (await DeliverAsync($"[{_first}]")).Reply.Code);
+        Assert.Equal(1, first.Count);
+    }
+
+    [Fact]
     public async Task Mail_that_may_have_been_taken_is_not_given_to_the_next_host_at_once()
     {
         await using var first = Sink(_first, line => line == "." ? "" : null);
@@ -112,7 +119,10 @@ public sealed class MxNextHopTests : IAsyncLifetime, ITlsSessionCounter
         Assert.Equal("556 5.1.10", (await DeliverAsync("null.example.test")).Reply.ToString()[..10]);
         Assert.Equal("550 5.1.2", (await DeliverAsync("nowhere.example.test")).Reply.ToString()[..9]);
         await _dns.StopAuthorityAsync();
-        Assert.Equal("451 4.4.3", (await DeliverAsync("other.example.test")).Reply.ToString()[..9]);
+        // The domain as a whole waits: its lane rests.
+        var waits = await Assert.ThrowsAsync<DeliveryException>(() => DeliverAsync("other.example.test"));
+        Assert.False(waits.WasReached);
+        Assert.Equal("451 4.4.3", waits.Reply!.ToString()[..9]);
     }
 
     [Fact]
@@ -167,19 +177,10 @@ public sealed class MxNextHopTests : IAsyncLifetime, ITlsSessionCounter
 
     private async Task<RecipientResult> DeliverAsync(string domain)
     {
-        var message = Assert.IsType<ProtectionOutcome.Ready>(new MailProtector(TimeProvider.System).PassThrough(new Content(), mayHoldEightBit: false)).Message;
+        var message = SendableMails.Make();
         var recipient = MailAddress.Parse($"bob@{domain}");
         var envelope = new Envelope { Sender = MailAddress.Parse("alice@example.org"), Recipients = [new EnvelopeRecipient(recipient)] };
         ImmutableArray<RecipientResult> results = await _hop.For(recipient.Domain).DeliverAsync(envelope, message, Cancel);
         return Assert.Single(results);
-    }
-
-    private sealed class Content : IMailContent
-    {
-        private readonly byte[] _octets = Encoding.ASCII.GetBytes("Subject: x\r\n\r\nbody\r\n");
-
-        public long Length => _octets.Length;
-
-        public Stream OpenRead() => new MemoryStream(_octets, writable: false);
     }
 }

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Delivery;
-using GatewaySecure.MailProtection;
 using GatewaySecure.Smtp;
 using GatewaySecure.Smtp.Client;
 using GatewaySecure.TestKit;
@@ -173,32 +172,27 @@ public sealed class SmtpDeliveryAgentTests
         return null;
     };
 
-    private SmtpDeliveryAgent Agent(int port, TlsPolicy tls = TlsPolicy.Never) => new(
-        new SmartHost("relay", "127.0.0.1", port, new SmtpClientOptions
-        {
-            LocalName = DomainName.Parse("gateway.example"),
-            TargetHost = "127.0.0.1",
-            Tls = tls,
-        }),
+    private SmartHostNextHop Agent(int port, TlsPolicy tls = TlsPolicy.Never) => new(
+        "relay",
+        [
+            new SmartHost("relay", "127.0.0.1", port, new SmtpClientOptions
+            {
+                LocalName = DomainName.Parse("gateway.example"),
+                TargetHost = "127.0.0.1",
+                Tls = tls,
+            }),
+        ],
+        20,
         _time);
 
-    private async Task<ImmutableArray<RecipientResult>> DeliverAsync(SmtpDeliveryAgent hop, params string[] recipients)
+    private async Task<ImmutableArray<RecipientResult>> DeliverAsync(SmartHostNextHop hop, params string[] recipients)
     {
-        var message = Assert.IsType<ProtectionOutcome.Ready>(new MailProtector(_time).PassThrough(new Content(), mayHoldEightBit: false)).Message;
+        var message = SendableMails.Make();
         var envelope = new Envelope
         {
             Sender = MailAddress.Parse("alice@example.org"),
             Recipients = [.. (recipients.Length > 0 ? recipients : ["bob@example.org"]).Select(r => new EnvelopeRecipient(MailAddress.Parse(r)))],
         };
         return await hop.DeliverAsync(envelope, message, Cancel);
-    }
-
-    private sealed class Content : IMailContent
-    {
-        private readonly byte[] _octets = Encoding.ASCII.GetBytes("Subject: x\r\n\r\nbody\r\n");
-
-        public long Length => _octets.Length;
-
-        public Stream OpenRead() => new MemoryStream(_octets, writable: false);
     }
 }
