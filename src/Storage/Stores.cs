@@ -55,6 +55,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
 internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options, DirectoryVersion version) : IMasterKeyStore, IMasterKeyRows
 {
     private readonly VersionedCache<MasterKeyName, WrappedMasterKey?> _keys = new(version);
+    private readonly VersionedCache<MasterKeyName, CardPoint?> _points = new(version);
 
     public ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken) => _keys.GetAsync(name, async () =>
     {
@@ -81,6 +82,15 @@ internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options,
         await using var db = new GatewayDbContext(options);
         return await db.MasterKeys.CountAsync(cancellationToken);
     }
+
+    public ValueTask<CardPoint?> FindPointAsync(MasterKeyName name, CancellationToken cancellationToken) => _points.GetAsync(name, async () =>
+    {
+        await using var db = new GatewayDbContext(options);
+        var principal = name.Principal.ToString();
+        var row = await db.CardPoints.AsNoTracking()
+            .SingleOrDefaultAsync(k => k.PrincipalId == principal && k.Kvno == name.Kvno, cancellationToken);
+        return row is null ? null : new CardPoint(name, row.Point, row.Binding);
+    });
 }
 
 /// <summary>Issue records out of the database.</summary>

@@ -10,13 +10,16 @@ internal sealed class KdcKeys : IAsyncDisposable
 {
     private readonly IKeyVault _vault;
 
-    private KdcKeys(IKeyVault vault, GatewayDatabase database) => (_vault, Database) = (vault, database);
+    private KdcKeys(IKeyVault vault, GatewayDatabase database, RealmKey realm) => (_vault, Database, Realm) = (vault, database, realm);
 
     public GatewayDatabase Database { get; }
 
     public IMasterKeyVault Vault => _vault;
 
-    public KdcPorts Ports => Database.PortsWith(_vault);
+    /// <summary>Signs what goes to cards without an AES slot.</summary>
+    public RealmKey Realm { get; }
+
+    public KdcPorts Ports => Database.PortsWith(_vault) with { Realm = Realm };
 
     /// <param name="settings">Of the configuration; null: as the state directory says.</param>
     /// <exception cref="IOException">The database or the vault can't be opened.</exception>
@@ -25,7 +28,8 @@ internal sealed class KdcKeys : IAsyncDisposable
         var vault = KeyVaults.Open(settings, state.Root, TimeProvider.System);
         try
         {
-            return new KdcKeys(vault, await GatewayDatabase.OpenAsync(state.Database, cancellationToken));
+            var realm = new RealmKey(vault.OrganisationEcdsaKey("realm"));
+            return new KdcKeys(vault, await GatewayDatabase.OpenAsync(state.Database, cancellationToken), realm);
         }
         catch
         {
@@ -41,6 +45,7 @@ internal sealed class KdcKeys : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Database.DisposeAsync();
+        Realm.Dispose();
         _vault.Dispose();
     }
 }
