@@ -1,6 +1,6 @@
 namespace GatewaySecure.CardClient;
 
-/// <summary>Reads the PIN without showing it. The caller clears the characters.</summary>
+/// <summary>Reads a PIN or another code without showing it. The caller clears the characters.</summary>
 internal static class PinEntry
 {
     private const int MaxLength = 64;
@@ -14,11 +14,11 @@ internal static class PinEntry
     public static char[] FromStandardInput() => FirstLine(Console.In);
 
     /// <exception cref="InvalidOperationException">There is no terminal to ask on.</exception>
-    public static char[] FromTerminal()
+    public static char[] FromTerminal(string question)
     {
         if (Console.IsInputRedirected)
-            throw new InvalidOperationException("There is no terminal to ask for the PIN; use --pin-stdin or --pin-file.");
-        Console.Error.Write("Card PIN: ");
+            throw new InvalidOperationException("There is no terminal to ask for the PIN; use --pin-stdin or a file.");
+        Console.Error.Write(question);
         var typed = new char[MaxLength];
         var count = 0;
         while (true)

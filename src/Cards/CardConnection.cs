@@ -37,6 +37,18 @@ public sealed class CardConnection : IDisposable
         return Over(() => context.Connect(ReaderOf(context, choice.Reader)), context);
     }
 
+    /// <summary>As <see cref="Open"/>; where no card is in a reader yet, one is waited for.</summary>
+    /// <exception cref="CardException">None came in time.</exception>
+    public static async Task<CardConnection> OpenAsync(CardChoice choice, TimeSpan wait, TimeProvider time, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(choice);
+        if (wait <= TimeSpan.Zero || choice.VirtualCard is not null)
+            return Open(choice);
+        var reader = await CardWatcher.WaitForCardAsync(choice.Reader, wait, time, cancellationToken)
+            ?? throw new CardException(CardFault.NoCard, "No card was inserted in time.");
+        return Open(choice with { Reader = reader });
+    }
+
     /// <summary>A virtual card of this process; the caller keeps it.</summary>
     public static CardConnection Of(IVirtualCard card) => Over(() => Channel(card), null);
 

@@ -59,4 +59,8 @@ public sealed record KdcOptions(Realm Realm, TimeSpan TicketLifetime, double Req
 
 /// <summary>What a KDC stands on.</summary>
 public sealed record KdcPorts(
-    IPrincipalStore Principals, IMasterKeyStore Keys, IIssueRecordStore Issues, IAuditChain Audit, IMasterKeyVault Vault);
+    IPrincipalStore Principals, IMasterKeyStore Keys, IIssueRecordStore Issues, IAuditChain Audit, IMasterKeyVault Vault)
+{
+    /// <summary>Null: no cards without an AES slot here.</summary>
+    public RealmKey? Realm { get; init; }
+}

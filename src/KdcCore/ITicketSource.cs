@@ -74,4 +74,8 @@ public sealed record IssuedTicket(
     MailAddress Recipient,
     ReadOnlyMemory<byte> Id,
     ReadOnlyMemory<byte> Context,
-    ReadOnlyMemory<byte> WrappedKey);
+    ReadOnlyMemory<byte> WrappedKey)
+{
+    /// <summary>DER of the <see cref="EcdhEnvelope"/>, for a recipient whose card has no AES slot; else empty.</summary>
+    public ReadOnlyMemory<byte> Envelope { get; init; }
+}

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using GatewaySecure.Addresses;
 
 namespace GatewaySecure.KdcCore;
@@ -132,6 +133,28 @@ public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeP
         return principal;
     }
 
+    /// <summary>
+    /// A card without an AES slot, by the public key that it made: the user's next key version. The vault's master key of this version never leaves
+    /// it; what is derived from it goes to the card under this public key.
+    /// </summary>
+    /// <param name="point">On P-256, uncompressed, 65 octets.</param>
+    /// <exception cref="CryptographicException">Not a point of P-256.</exception>
+    public async ValueTask<Principal> RegisterCardAsync(PrincipalId id, string card, ReadOnlyMemory<byte> point, CancellationToken cancellationToken)
+    {
+        var principal = await GetAsync(id, cancellationToken);
+        DemandGoodStanding(principal);
+        if (principal.Kind != PrincipalKind.User)
+            throw new AdministrationException("A card is for a user.");
+        var realmKey = ports.Realm ?? throw new AdministrationException("The KDC has no realm key for cards without an AES slot.");
+        var name = new MasterKeyName(id, principal.Kvno + 1);
+        var bound = CardPoint.Bind(name, point, realmKey);
+        var key = await ports.Vault.GenerateAsync(name, cancellationToken);
+        return await SaveAsync(
+            principal with { Kvno = name.Kvno }, "card.register",
+            $"kvno={name.Kvno} kind=ecdh card={card} key={Convert.ToHexStringLower(SHA256.HashData(point.Span))} vault={ports.Vault.Description}",
+            key, cancellationToken, bound);
+    }
+
     /// <summary>The current key of a gateway, for use inside the vault.</summary>
     public async ValueTask<IMasterKey> UseKeyAsync(PrincipalId gateway, CancellationToken cancellationToken)
     {
@@ -166,10 +189,10 @@ public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeP
         await ports.Principals.FindAsync(id, cancellationToken) ?? throw new AdministrationException($"There is no principal {id}.");
 
     private async ValueTask<Principal> SaveAsync(
-        Principal principal, string action, string detail, WrappedMasterKey? key, CancellationToken cancellationToken)
+        Principal principal, string action, string detail, WrappedMasterKey? key, CancellationToken cancellationToken, CardPoint? point = null)
     {
         await ports.Audit.AppendAsync(
-            new AuditEntry(new AuditEvent(Now, action, actor, principal.Id.ToString(), detail), [], principal, key), cancellationToken);
+            new AuditEntry(new AuditEvent(Now, action, actor, principal.Id.ToString(), detail), [], principal, key) { Point = point }, cancellationToken);
         return principal with { Revision = principal.Revision + 1 };
     }
 

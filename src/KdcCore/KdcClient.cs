@@ -12,9 +12,16 @@ namespace GatewaySecure.KdcCore;
 /// <param name="directory">For standing and preview; the same KDC.</param>
 /// <param name="kvno">Version of the key, where the requester knows it: another one's challenge would only end in a wrong MAC.</param>
 public sealed class KdcClient(
-    Realm realm, PrincipalId self, IMasterKey key, IKdc kdc, IKdcDirectory directory, TimeProvider time, int? kvno = null)
+    Realm realm, PrincipalId self, HolderKey key, IKdc kdc, IKdcDirectory directory, TimeProvider time, int? kvno = null)
     : ITicketSource
 {
+    /// <summary>With a key in an AES slot or a vault.</summary>
+    public KdcClient(
+        Realm realm, PrincipalId self, IMasterKey key, IKdc kdc, IKdcDirectory directory, TimeProvider time, int? kvno = null)
+        : this(realm, self, new SlotHolderKey(key), kdc, directory, time, kvno)
+    {
+    }
+
     /// <summary>How far T_S may be from the requester's clock.</summary>
     public static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(5);
 
@@ -68,6 +75,7 @@ public sealed class KdcClient(
         directory.PreviewAsync(address, cancellationToken);
 
     /// <summary>A ticket under an older key version becomes one under the current one, which the given key must open.</summary>
+    /// <remarks>An envelope of the old card is of no use to the KDC and is not sent.</remarks>
     public async ValueTask<ExchangeOutcome> ExchangeAsync(
         ReadOnlyMemory<byte> contextDer, ReadOnlyMemory<byte> wrappedKey, CancellationToken cancellationToken)
     {
@@ -81,11 +89,12 @@ public sealed class KdcClient(
                 if (TicketContext.Decode(ticket.Context) is not { } renewed
                     || !(old with { Kvno = renewed.Kvno, Id = renewed.Id }).Encode().AsSpan().SequenceEqual(ticket.Context.Span))
                     return new ExchangeOutcome.Refused("The KDC's answer is another ticket than the one that was sent.");
-                var opening = await TicketReader.UnwrapAsync(ticket.Context, ticket.WrappedKey, key, cancellationToken);
+                var envelope = ticket.Envelope?.Encode() ?? [];
+                var opening = await TicketReader.UnwrapAsync(ticket.Context, ticket.WrappedKey, envelope, key, cancellationToken);
                 if (opening is not TicketOpening.Opened opened)
                     return new ExchangeOutcome.Refused("The exchanged ticket does not open with this card.");
                 return new ExchangeOutcome.Exchanged(
-                    new IssuedTicket(renewed.Recipient.Address, renewed.Id.ToOctets(), ticket.Context, ticket.WrappedKey), opened);
+                    new IssuedTicket(renewed.Recipient.Address, renewed.Id.ToOctets(), ticket.Context, ticket.WrappedKey) { Envelope = envelope }, opened);
             case Answer.Refused refused:
                 return new ExchangeOutcome.Refused(refused.Reason);
             case Answer.Unavailable later:
@@ -104,7 +113,7 @@ public sealed class KdcClient(
         // What keeps the requester itself out is no word about a mail: somebody mends it, and the mail goes on.
         if (first is Answer.Refused { Reason: var reason })
             return (new Answer.Unavailable(reason), []);
-        if (first is not Answer.Challenged { Challenge: var challenge })
+        if (first is not Answer.Challenged { Challenge: var challenge, Envelope: var envelope })
             return (first, []);
         // The key answers challenges that are for it and nothing else.
         if (challenge.Realm != realm || challenge.Principal != self)
@@ -112,7 +121,8 @@ public sealed class KdcClient(
         if (kvno is { } own && challenge.Kvno != own)
             return (new Answer.Unavailable($"The requester's key has version {own}, and the KDC goes by version {challenge.Kvno}."), []);
         var asked = body(challenge);
-        var kek = await TicketDerivation.DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), key, cancellationToken);
+        if (await key.DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), envelope, cancellationToken) is not { } kek)
+            return (null, []);
         var mac = HMACSHA256.HashData(kek, asked.Encode());
         CryptographicOperations.ZeroMemory(kek);
         var request = new Request(asked, mac).Encode();
@@ -125,7 +135,8 @@ public sealed class KdcClient(
         var context = issued.Context;
         if (context.Realm != realm || context.Principal != self || !context.RequestHash.Span.SequenceEqual(requestHash))
             return Doubtful("it is not for this request");
-        var kek = await TicketDerivation.DeriveAsync(TicketPurpose.Reply, context.Encode(), key, cancellationToken);
+        if (await key.DeriveAsync(TicketPurpose.Reply, context.Encode(), issued.Envelope, cancellationToken) is not { } kek)
+            return Doubtful("it is not made for this card");
         var plain = ReplySeal.Open(kek, issued.Sealed.Span, Answer.EncodeTickets(issued.Tickets));
         CryptographicOperations.ZeroMemory(kek);
         if (plain is null)
@@ -152,7 +163,10 @@ public sealed class KdcClient(
                 || !granted.Recipient.Address.Equals(order.Recipients[i])
                 || !granted.Commitment.Span.SequenceEqual(order.Commitment.Span))
                 return Rejected(reply, "a ticket is not the one that was asked for");
-            tickets.Add(new IssuedTicket(order.Recipients[i], granted.Id.ToOctets(), ticket.Context, ticket.WrappedKey));
+            tickets.Add(new IssuedTicket(order.Recipients[i], granted.Id.ToOctets(), ticket.Context, ticket.WrappedKey)
+            {
+                Envelope = ticket.Envelope?.Encode() ?? [],
+            });
         }
         return new TicketOutcome.Granted(new TicketGrant(reply.SessionKey, reply.IssuedAt, tickets.MoveToImmutable()));
     }

@@ -59,7 +59,10 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         if (principal is not { Kvno: > 0 })
             return new Answer.Refused("The requester is unknown, or has no key.", null).Encode();
         if (peer.MayComeAs(principal))
-            return new Answer.Challenged(_challenges.Make(options.Realm, principal.Id, principal.Kvno)).Encode();
+        {
+            var challenge = _challenges.Make(options.Realm, principal.Id, principal.Kvno);
+            return new Answer.Challenged(challenge, await EnvelopeAsync(challenge, cancellationToken)).Encode();
+        }
         await AuditStrangerAsync(principal.Id, ForeignCertificate, cancellationToken);
         return ForeignCertificate.Encode();
     }
@@ -98,7 +101,7 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         if (principal.Objection(time.GetUtcNow()) is { } objection)
             return (null, new Answer.Refused($"The requester {objection}.", null));
 
-        var kek = await DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), new(principal.Id, challenge.Kvno), cancellationToken);
+        var (kek, _) = await DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), new(principal.Id, challenge.Kvno), cancellationToken, enveloped: false);
         var mac = HMACSHA256.HashData(kek, request.Body.Encode());
         CryptographicOperations.ZeroMemory(kek);
         if (!CryptographicOperations.FixedTimeEquals(mac, request.Mac.Span))
@@ -206,12 +209,12 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         CancellationToken cancellationToken)
     {
         var context = new ReplyContext(options.Realm, caller.Principal.Id, caller.Kvno, now, Id128.Random(), caller.RequestHash);
-        var kek = await DeriveAsync(TicketPurpose.Reply, context.Encode(), new(caller.Principal.Id, caller.Kvno), cancellationToken);
+        var (kek, envelope) = await DeriveAsync(TicketPurpose.Reply, context.Encode(), new(caller.Principal.Id, caller.Kvno), cancellationToken);
         var plain = new SealedReply(now, sessionKey, body.Nonce, body.Recipients, body.Commitment, ids).Encode();
         var box = ReplySeal.Seal(kek, plain, Answer.EncodeTickets(tickets));
         CryptographicOperations.ZeroMemory(plain);
         CryptographicOperations.ZeroMemory(kek);
-        return new Answer.Issued(context, box, tickets);
+        return new Answer.Issued(context, box, tickets, envelope);
     }
 
     private async ValueTask<Answer> ExchangeAsync(Caller caller, RequestBody.Exchange body, CancellationToken cancellationToken)
@@ -226,7 +229,7 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         if (record is null || !record.Context.Span.SequenceEqual(body.Ticket.Context.Span))
             return new Answer.Refused("The KDC has not issued this ticket.", null);
 
-        var kek = await DeriveAsync(TicketPurpose.Ticket, body.Ticket.Context, new(caller.Principal.Id, old.Kvno), cancellationToken);
+        var (kek, _) = await DeriveAsync(TicketPurpose.Ticket, body.Ticket.Context, new(caller.Principal.Id, old.Kvno), cancellationToken, enveloped: false);
         var sessionKey = AesKeyWrap.Unwrap(kek, body.Ticket.WrappedKey.Span);
         CryptographicOperations.ZeroMemory(kek);
         if (sessionKey is null)
@@ -250,18 +253,46 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
     private async ValueTask<Ticket> WrapAsync(TicketContext context, byte[] sessionKey, CancellationToken cancellationToken)
     {
         var der = context.Encode();
-        var kek = await DeriveAsync(TicketPurpose.Ticket, der, new(context.Recipient.Principal, context.Kvno), cancellationToken);
+        var (kek, envelope) = await DeriveAsync(TicketPurpose.Ticket, der, new(context.Recipient.Principal, context.Kvno), cancellationToken);
         var wrapped = AesKeyWrap.Wrap(kek, sessionKey);
         CryptographicOperations.ZeroMemory(kek);
-        return new Ticket(der, wrapped);
+        return new Ticket(der, wrapped, envelope);
     }
 
-    private async ValueTask<byte[]> DeriveAsync(
-        TicketPurpose purpose, ReadOnlyMemory<byte> contextDer, MasterKeyName name, CancellationToken cancellationToken)
+    /// <summary>
+    /// The KEK, and for a card without an AES slot the envelope in which R goes to it. R is the same keyed function of the context for both
+    /// kinds: so the KDC can open its own tickets again when a card was renewed.
+    /// </summary>
+    private async ValueTask<(byte[] Kek, EcdhEnvelope? Envelope)> DeriveAsync(
+        TicketPurpose purpose, ReadOnlyMemory<byte> contextDer, MasterKeyName name, CancellationToken cancellationToken, bool enveloped = true)
     {
         var key = await ports.Keys.FindAsync(name, cancellationToken)
             ?? throw new InvalidOperationException($"The store has no key version {name.Kvno} of principal {name.Principal}.");
-        return await TicketDerivation.DeriveAsync(purpose, contextDer, new VaultMasterKey(ports.Vault, key), cancellationToken);
+        if (await ports.Keys.FindPointAsync(name, cancellationToken) is not { } point)
+            return (await TicketDerivation.DeriveAsync(purpose, contextDer, new VaultMasterKey(ports.Vault, key), cancellationToken), null);
+        var realm = ports.Realm ?? throw new InvalidOperationException("The KDC has no realm key for cards without an AES slot.");
+        point.Demand(realm);
+        var r = await ports.Vault.DecryptBlocksAsync(key, TicketDerivation.Input(purpose, contextDer.Span), cancellationToken);
+        try
+        {
+            var envelope = enveloped ? EcdhEnvelope.Seal(purpose, contextDer.Span, r, point.Point, realm) : null;
+            return (EcdhEnvelope.Kek(purpose, contextDer.Span, r), envelope);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(r);
+        }
+    }
+
+    /// <summary>Null for a key in an AES slot: then a challenge costs nothing.</summary>
+    private async ValueTask<EcdhEnvelope?> EnvelopeAsync(ChallengeContext challenge, CancellationToken cancellationToken)
+    {
+        var name = new MasterKeyName(challenge.Principal, challenge.Kvno);
+        if (await ports.Keys.FindPointAsync(name, cancellationToken) is null)
+            return null;
+        var (kek, envelope) = await DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), name, cancellationToken);
+        CryptographicOperations.ZeroMemory(kek);
+        return envelope;
     }
 
     /// <summary>Of somebody who has not proved the principal's key.</summary>

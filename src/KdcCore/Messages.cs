@@ -62,19 +62,24 @@ internal sealed record ChallengeContext(
 }
 
 /// <summary>A ticket as it travels; the context keeps the octets it came in.</summary>
-internal sealed record Ticket(ReadOnlyMemory<byte> Context, ReadOnlyMemory<byte> WrappedKey)
+internal sealed record Ticket(ReadOnlyMemory<byte> Context, ReadOnlyMemory<byte> WrappedKey, EcdhEnvelope? Envelope = null)
 {
+    /// <summary>Of an envelope beside what it is for.</summary>
+    public static readonly Asn1Tag EnvelopeTag = new(TagClass.ContextSpecific, 0);
+
     public void Write(AsnWriter w)
     {
         using var _ = w.PushSequence();
         w.WriteEncodedValue(Context.Span);
         w.WriteOctetString(WrappedKey.Span);
+        Envelope?.Write(w, EnvelopeTag);
     }
 
     public static Ticket Read(AsnReader outer)
     {
         var r = outer.ReadSequence();
-        var ticket = new Ticket(r.ReadEncodedValue(), r.ReadOctets(TicketReader.WrappedKeySize));
+        var ticket = new Ticket(
+            r.ReadEncodedValue(), r.ReadOctets(TicketReader.WrappedKeySize), r.HasData ? EcdhEnvelope.Read(r, EnvelopeTag) : null);
         r.ThrowIfNotEmpty();
         return ticket;
     }
@@ -232,9 +237,12 @@ internal sealed record SealedReply(
 /// <summary>Everything the KDC answers.</summary>
 internal abstract record Answer
 {
-    internal sealed record Challenged(ChallengeContext Challenge) : Answer;
+    /// <param name="Envelope">For a requester whose card has no AES slot.</param>
+    internal sealed record Challenged(ChallengeContext Challenge, EcdhEnvelope? Envelope = null) : Answer;
 
-    internal sealed record Issued(ReplyContext Context, ReadOnlyMemory<byte> Sealed, ImmutableArray<Ticket> Tickets) : Answer;
+    /// <param name="Envelope">For a requester whose card has no AES slot.</param>
+    internal sealed record Issued(
+        ReplyContext Context, ReadOnlyMemory<byte> Sealed, ImmutableArray<Ticket> Tickets, EcdhEnvelope? Envelope = null) : Answer;
 
     internal sealed record Exchanged(Ticket Ticket) : Answer;
 
@@ -244,10 +252,17 @@ internal abstract record Answer
 
     public byte[] Encode() => Der.Encode(w =>
     {
-        var number = this switch { Challenged => 0, Issued => 1, Exchanged => 2, Refused => 3, _ => 4 };
+        var number = this switch { Challenged { Envelope: not null } => 5, Challenged => 0, Issued => 1, Exchanged => 2, Refused => 3, _ => 4 };
         using var tag = w.PushSequence(new Asn1Tag(TagClass.ContextSpecific, number));
         switch (this)
         {
+            case Challenged { Envelope: { } envelope } c:
+                using (w.PushSequence())
+                {
+                    c.Challenge.Write(w);
+                    envelope.Write(w);
+                }
+                break;
             case Challenged c:
                 c.Challenge.Write(w);
                 break;
@@ -258,6 +273,7 @@ internal abstract record Answer
                     i.Context.Write(w);
                     w.WriteOctetString(i.Sealed.Span);
                     WriteTickets(w, i.Tickets);
+                    i.Envelope?.Write(w, Ticket.EnvelopeTag);
                 }
                 break;
             case Exchanged e:
@@ -290,17 +306,27 @@ internal abstract record Answer
             2 => new Exchanged(Ticket.Read(r)),
             3 => ReadRefusal(r),
             4 => new Unavailable(ReadRefusal(r).Reason),
+            5 => ReadEnveloped(r),
             _ => throw new AsnContentException("Unknown answer."),
         };
         r.ThrowIfNotEmpty();
         return answer;
     }
 
+    private static Challenged ReadEnveloped(AsnReader outer)
+    {
+        var r = outer.ReadSequence();
+        var challenged = new Challenged(ChallengeContext.Read(r), EcdhEnvelope.Read(r));
+        r.ThrowIfNotEmpty();
+        return challenged;
+    }
+
     private static Issued ReadIssued(AsnReader outer)
     {
         var r = outer.ReadSequence();
         r.ReadVersion();
-        var issued = new Issued(ReplyContext.Read(r), r.ReadOctetString(), r.ReadMany(Ticket.Read));
+        var issued = new Issued(
+            ReplyContext.Read(r), r.ReadOctetString(), r.ReadMany(Ticket.Read), r.HasData ? EcdhEnvelope.Read(r, Ticket.EnvelopeTag) : null);
         r.ThrowIfNotEmpty();
         return issued;
     }

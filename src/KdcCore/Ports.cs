@@ -23,6 +23,9 @@ public interface IPrincipalStore
 public interface IMasterKeyStore
 {
     ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken);
+
+    /// <summary>Null: the card of this version has an AES slot, or it is a gateway's key.</summary>
+    ValueTask<CardPoint?> FindPointAsync(MasterKeyName name, CancellationToken cancellationToken);
 }
 
 /// <summary>Reads the record that each issued ticket left.</summary>
@@ -53,6 +56,9 @@ public sealed record AuditEntry(
 {
     /// <summary>A new certificate, or the new standing of a known one.</summary>
     public CertificateRecord? Certificate { get; init; }
+
+    /// <summary>The public key of a new card without an AES slot.</summary>
+    public CardPoint? Point { get; init; }
 
     /// <summary>A new CRL.</summary>
     public CrlRecord? Crl { get; init; }

@@ -31,6 +31,9 @@ public sealed record TicketContext(
     /// <summary><c>keyAttrId</c> of a <c>KEKRecipientInfo</c> whose <c>keyAttr</c> is a ticket context.</summary>
     public const string AttributeOid = "2.25.119605444157642042894633482878024604795.1";
 
+    /// <summary><c>keyAttrId</c> where <c>keyAttr</c> is SEQUENCE { context, envelope }: for a card without an AES slot.</summary>
+    public const string EnvelopedAttributeOid = "2.25.119605444157642042894633482878024604795.2";
+
     public const int CommitmentSize = 32;
 
     /// <summary>DER, the octets that are hashed and sent.</summary>

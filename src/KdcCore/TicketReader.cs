@@ -12,15 +12,31 @@ public static class TicketReader
 
     /// <exception cref="OperationCanceledException"/>
     /// <remarks>Failures of the card or vault itself are its own exceptions and pass through.</remarks>
+    public static ValueTask<TicketOpening> UnwrapAsync(
+        ReadOnlyMemory<byte> contextDer, ReadOnlyMemory<byte> wrappedKey, IMasterKey masterKey, CancellationToken cancellationToken) =>
+        UnwrapAsync(contextDer, wrappedKey, default, new SlotHolderKey(masterKey), cancellationToken);
+
+    /// <param name="envelopeDer">What stands beside the context for a card without an AES slot; empty for others.</param>
+    /// <exception cref="OperationCanceledException"/>
+    /// <remarks>Failures of the card or vault itself are its own exceptions and pass through.</remarks>
     public static async ValueTask<TicketOpening> UnwrapAsync(
-        ReadOnlyMemory<byte> contextDer, ReadOnlyMemory<byte> wrappedKey, IMasterKey masterKey, CancellationToken cancellationToken)
+        ReadOnlyMemory<byte> contextDer,
+        ReadOnlyMemory<byte> wrappedKey,
+        ReadOnlyMemory<byte> envelopeDer,
+        HolderKey holder,
+        CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(holder);
         // Refused before the card is touched.
         if (TicketContext.Decode(contextDer) is not { } context)
             return new TicketOpening.Malformed("The ticket's context is not one of version 1 in DER.");
         if (wrappedKey.Length != WrappedKeySize)
             return new TicketOpening.Malformed("The ticket's wrapped key has the wrong size.");
-        var kek = await TicketDerivation.DeriveAsync(TicketPurpose.Ticket, contextDer, masterKey, cancellationToken);
+        var envelope = envelopeDer.IsEmpty ? null : EcdhEnvelope.Decode(envelopeDer);
+        if (envelope is null && !envelopeDer.IsEmpty)
+            return new TicketOpening.Malformed("The ticket's envelope is not one of version 1 in DER.");
+        if (await holder.DeriveAsync(TicketPurpose.Ticket, contextDer, envelope, cancellationToken) is not { } kek)
+            return new TicketOpening.Malformed(holder.Objection);
         try
         {
             return AesKeyWrap.Unwrap(kek, wrappedKey.Span) is { } key

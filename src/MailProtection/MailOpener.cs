@@ -42,7 +42,14 @@ public sealed record OpeningKeys
 /// <param name="Principal">The principal's immutable id, as tickets carry it.</param>
 /// <param name="KeyVersion">kvno of the master key on the card.</param>
 /// <param name="MasterKey">K_X, after the PIN.</param>
-public sealed record CardIdentity(Realm Realm, PrincipalId Principal, int KeyVersion, IMasterKey MasterKey);
+public sealed record CardIdentity(Realm Realm, PrincipalId Principal, int KeyVersion, HolderKey Key)
+{
+    /// <summary>A card with an AES slot.</summary>
+    public CardIdentity(Realm realm, PrincipalId principal, int keyVersion, IMasterKey masterKey)
+        : this(realm, principal, keyVersion, new SlotHolderKey(masterKey))
+    {
+    }
+}
 
 /// <summary>A certificate with its decryption key: <see cref="RSA"/>, <see cref="ECDiffieHellman"/>, or an exportable <see cref="ECDsa"/>.</summary>
 public sealed record SmimeKey(X509Certificate2 Certificate, AsymmetricAlgorithm Key);

@@ -5,73 +5,22 @@ namespace GatewaySecure.SmartCard;
 public sealed record ReaderStatus(string Reader, bool Present, bool CardInserted, int Events, ReadOnlyMemory<byte> Atr);
 
 /// <summary>
-/// The PC/SC service of this machine: readers, insertion and removal, connections. A context that the service lost (it
-/// restarted) is replaced at the next call. Thread-safe; a waiting call asks in slices of a quarter second, so that it can be cancelled.
+/// The PC/SC service of this machine: readers and connections. A context that the service lost (it restarted) is replaced at the
+/// next call. Thread-safe. Waiting for cards is <see cref="CardWatcher"/>'s.
 /// </summary>
 public sealed class PcscContext : IDisposable
 {
-    private const uint StateUnavailable = 0x0008;
-    private const uint StatePresent = 0x0020;
-    private const uint StateMute = 0x0200;
     private const uint ShareShared = 2;
     private const uint AnyProtocol = 3;
-    private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(250);
 
     private readonly Lock _gate = new();
     private PcscContextHandle? _handle;
     private bool _disposed;
 
     /// <exception cref="CardException">The service does not run.</exception>
-    public IReadOnlyList<string> ListReaders() => WithContext<IReadOnlyList<string>>(context =>
-    {
-        nuint characters = 0;
-        var result = PcscNative.ListReaders(context, null, ref characters);
-        if (result == PcscErrors.NoReaders)
-            return (0, []);
-        if (result != 0)
-            return (result, []);
-        var buffer = new byte[(int)characters * (OperatingSystem.IsWindows() ? 2 : 1)];
-        result = PcscNative.ListReaders(context, buffer, ref characters);
-        return (result, PcscNative.Text.GetString(buffer).Split('\0', StringSplitOptions.RemoveEmptyEntries));
-    });
+    public IReadOnlyList<string> ListReaders() => WithContext(ListReaders);
 
     public ReaderStatus GetStatus(string reader) => WithContext(context => Ask(context, reader));
-
-    /// <summary>Waits until some reader (or the named one) has a card that answers; null when the time is over.</summary>
-    public async Task<ReaderStatus?> WaitForCardAsync(
-        string? reader, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
-    {
-        var start = time.GetTimestamp();
-        while (true)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            foreach (var name in ListReaders())
-            {
-                if (reader is not null && name != reader)
-                    continue;
-                if (GetStatus(name) is { CardInserted: true } status)
-                    return status;
-            }
-            if (time.GetElapsedTime(start) >= timeout)
-                return null;
-            await Task.Delay(Slice, time, cancellationToken);
-        }
-    }
-
-    /// <summary>
-    /// Waits until the reader is no longer as <paramref name="known"/> says: card inserted, removed, changed in between, or the reader gone.
-    /// </summary>
-    public async Task<ReaderStatus> WaitForChangeAsync(ReaderStatus known, TimeProvider time, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var now = GetStatus(known.Reader);
-            if (now.Present != known.Present || now.CardInserted != known.CardInserted || now.Events != known.Events)
-                return now;
-            await Task.Delay(Slice, time, cancellationToken);
-        }
-    }
 
     /// <summary>Connects to the card, sharing it with other programs.</summary>
     /// <exception cref="CardException">No reader, no card, or another program has it for itself.</exception>
@@ -96,14 +45,46 @@ public sealed class PcscContext : IDisposable
         }
     }
 
+    /// <returns>The service's answer; no readers is an empty list and no error.</returns>
+    internal static (uint Result, IReadOnlyList<string> Readers) ListReaders(nuint context)
+    {
+        nuint characters = 0;
+        var result = PcscNative.ListReaders(context, null, ref characters);
+        if (result is 0)
+        {
+            var buffer = new byte[(int)characters * (OperatingSystem.IsWindows() ? 2 : 1)];
+            result = PcscNative.ListReaders(context, buffer, ref characters);
+            if (result == 0)
+                return (0, PcscNative.Text.GetString(buffer).Split('\0', StringSplitOptions.RemoveEmptyEntries));
+        }
+        return (result == PcscErrors.NoReaders ? 0 : result, []);
+    }
+
+    /// <exception cref="CardException">The service does not run, or its library is not there.</exception>
+    internal static PcscContextHandle Establish()
+    {
+        try
+        {
+            var result = PcscContextHandle.Establish(out var handle);
+            return result == 0 ? handle : throw PcscErrors.Exception(result);
+        }
+        catch (TypeInitializationException e)
+        {
+            throw new CardException("The PC/SC library of this system can't be loaded.", e);
+        }
+        catch (DllNotFoundException e)
+        {
+            throw new CardException("The PC/SC library is not installed (on Debian: libpcsclite1).", e);
+        }
+    }
+
     private static (uint, ReaderStatus) Ask(nuint context, string reader)
     {
-        uint state = 0;
-        var result = PcscNative.GetStatusChange(context, 0, reader, ref state, out var atr);
+        var state = new ReaderState(reader);
+        var result = PcscNative.GetStatusChange(context, 0, [state]);
         if (result is PcscErrors.UnknownReader or PcscErrors.ReaderUnavailable)
             return (0, new ReaderStatus(reader, false, false, 0, default));
-        var inserted = (state & StatePresent) != 0 && (state & StateMute) == 0;
-        return (result, new ReaderStatus(reader, (state & StateUnavailable) == 0, inserted, (int)(state >> 16), atr));
+        return (result, new ReaderStatus(reader, state.IsThere, state.HasCard, state.Events, state.Atr));
     }
 
     /// <summary>A lost context is replaced once in a call; a service that is not there is an exception at once.</summary>
@@ -129,26 +110,5 @@ public sealed class PcscContext : IDisposable
         }
     }
 
-    private nuint Context()
-    {
-        if (_handle is null)
-        {
-            try
-            {
-                var result = PcscContextHandle.Establish(out var handle);
-                if (result != 0)
-                    throw PcscErrors.Exception(result);
-                _handle = handle;
-            }
-            catch (TypeInitializationException e)
-            {
-                throw new CardException("The PC/SC library of this system can't be loaded.", e);
-            }
-            catch (DllNotFoundException e)
-            {
-                throw new CardException("The PC/SC library is not installed (on Debian: libpcsclite1).", e);
-            }
-        }
-        return _handle.Value;
-    }
+    private nuint Context() => (_handle ??= Establish()).Value;
 }

@@ -3,8 +3,10 @@ namespace GatewaySecure.SmartCard;
 /// <summary>PC/SC result codes, and what to tell a person about them.</summary>
 internal static class PcscErrors
 {
+    public const uint Cancelled = 0x80100002;
     public const uint InvalidHandle = 0x80100003;
     public const uint UnknownReader = 0x80100009;
+    public const uint Timeout = 0x8010000A;
     public const uint SharingViolation = 0x8010000B;
     public const uint NoSmartCard = 0x8010000C;
     public const uint CommunicationError = 0x80100013;
@@ -28,7 +30,8 @@ internal static class PcscErrors
         NoSmartCard or RemovedCard or UnpoweredCard => new CardException(CardFault.NoCard, "There is no card in the reader. Insert it."),
         UnresponsiveCard => new CardException(CardFault.NoCard, "The card does not answer. Is it the right way round?"),
         ResetCard => new CardException(CardFault.Reset, "Another program reset the card. Try again."),
-        SharingViolation => new CardException(CardFault.Busy, "Another program has the card for itself. Close it and try again."),
+        SharingViolation => new CardException(CardFault.Busy, 
+            "Another program has the card for itself. Close it and try again. (GnuPG: \"gpgconf --kill scdaemon\", and for good \"pcsc-shared\" in scdaemon.conf.)"),
         _ => new CardException(CardFault.Protocol, $"The card reader failed (0x{result:X8}). Reinsert the card."),
     };
 }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -68,6 +69,9 @@ internal static unsafe partial class PcscNative
     [LibraryImport(Library)]
     private static partial nint SCardGetStatusChangeW(nuint context, nuint timeout, byte* states, nuint count);
 
+    [LibraryImport(Library)]
+    private static partial nint SCardCancel(nuint context);
+
     public static uint Establish(ref nuint context) => (uint)SCardEstablishContext(2, 0, 0, ref context);
 
     public static uint Release(nuint context) => (uint)SCardReleaseContext(context);
@@ -120,32 +124,73 @@ internal static unsafe partial class PcscNative
             return (uint)SCardTransmit(card, header, send, (nuint)command.Length, null, receive, ref length);
     }
 
-    /// <summary>Asks for one reader. <paramref name="state"/>: what is known, then what is (upper half counts events).</summary>
-    public static uint GetStatusChange(nuint context, uint timeout, string reader, ref uint state, out byte[] atr)
+    /// <summary>Ends a <see cref="GetStatusChange"/> that waits with this context in another thread.</summary>
+    public static uint Cancel(nuint context) => (uint)SCardCancel(context);
+
+    /// <summary>Waits until one of the readers is no longer as it is known to be, at most <paramref name="timeout"/> milliseconds.</summary>
+    public static uint GetStatusChange(nuint context, uint timeout, IReadOnlyList<ReaderState> readers)
     {
         // READERSTATE: name, user data, current state, event state, ATR length, ATR.
         // Linux 80 octets with 8-octet DWORDs; macOS 61, packed; Windows 64.
         var wide = OperatingSystem.IsLinux();
-        var entry = stackalloc byte[80];
-        new Span<byte>(entry, 80).Clear();
-        fixed (byte* name = Terminated(reader))
+        var size = wide ? 80 : OperatingSystem.IsMacOS() ? 61 : 64;
+        var names = readers.Select(r => Terminated(r.Name)).ToArray();
+        var pins = names.Select(n => GCHandle.Alloc(n, GCHandleType.Pinned)).ToArray();
+        var octets = new byte[size * readers.Count];
+        try
         {
-            *(byte**)entry = name;
-            if (wide)
-                *(ulong*)(entry + 16) = state;
-            else
-                *(uint*)(entry + 16) = state;
-            var result = (uint)(OperatingSystem.IsWindows()
-                ? SCardGetStatusChangeW(context, timeout, entry, 1)
-                : SCardGetStatusChange(context, timeout, entry, 1));
-            state = wide ? (uint)*(ulong*)(entry + 24) : *(uint*)(entry + 20);
-            var length = wide ? (int)*(ulong*)(entry + 32) : *(int*)(entry + 24);
-            atr = new ReadOnlySpan<byte>(entry + (wide ? 40 : 28), Math.Clamp(length, 0, 33)).ToArray();
-            return result;
+            fixed (byte* entries = octets)
+            {
+                for (var i = 0; i < readers.Count; i++)
+                {
+                    var entry = entries + i * size;
+                    Unsafe.WriteUnaligned(entry, pins[i].AddrOfPinnedObject());
+                    if (wide)
+                        Unsafe.WriteUnaligned<ulong>(entry + 16, readers[i].State);
+                    else
+                        Unsafe.WriteUnaligned(entry + 16, readers[i].State);
+                }
+                var result = (uint)(OperatingSystem.IsWindows()
+                    ? SCardGetStatusChangeW(context, timeout, entries, (nuint)readers.Count)
+                    : SCardGetStatusChange(context, timeout, entries, (nuint)readers.Count));
+                for (var i = 0; i < readers.Count; i++)
+                {
+                    var entry = entries + i * size;
+                    readers[i].State = wide ? (uint)Unsafe.ReadUnaligned<ulong>(entry + 24) : Unsafe.ReadUnaligned<uint>(entry + 20);
+                    var length = wide ? (int)Unsafe.ReadUnaligned<ulong>(entry + 32) : Unsafe.ReadUnaligned<int>(entry + 24);
+                    readers[i].Atr = new ReadOnlySpan<byte>(entry + (wide ? 40 : 28), Math.Clamp(length, 0, 33)).ToArray();
+                }
+                return result;
+            }
+        }
+        finally
+        {
+            foreach (var pin in pins)
+                pin.Free();
         }
     }
 
     private static byte[] Terminated(string text) => Text.GetBytes(text + '\0');
+}
+
+/// <summary>A reader in a question for changes: what is known of it, then what is (the upper half of the state counts events).</summary>
+internal sealed class ReaderState(string name, uint state = 0)
+{
+    private const uint Unavailable = 0x0008;
+    private const uint Present = 0x0020;
+    private const uint Mute = 0x0200;
+
+    public string Name { get; } = name;
+
+    public uint State { get; set; } = state;
+
+    public byte[] Atr { get; set; } = [];
+
+    public bool IsThere => (State & Unavailable) == 0;
+
+    public bool HasCard => (State & Present) != 0 && (State & Mute) == 0;
+
+    public int Events => (int)(State >> 16);
 }
 
 /// <summary>A context of the PC/SC service, released at the end.</summary>

@@ -11,6 +11,8 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
 
     public DbSet<MasterKeyRow> MasterKeys => Set<MasterKeyRow>();
 
+    public DbSet<CardPointRow> CardPoints => Set<CardPointRow>();
+
     public DbSet<IssueRow> Issues => Set<IssueRow>();
 
     public DbSet<CertificateRow> Certificates => Set<CertificateRow>();
@@ -57,6 +59,15 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
             e.Property(r => r.PrincipalId).HasColumnName("principal_id");
             e.Property(r => r.Kvno).HasColumnName("kvno");
             e.Property(r => r.Wrapped).HasColumnName("wrapped");
+            e.HasOne<PrincipalRow>().WithMany().HasForeignKey(r => r.PrincipalId);
+        });
+        modelBuilder.Entity<CardPointRow>(e =>
+        {
+            e.ToTable("card_point").HasKey(r => new { r.PrincipalId, r.Kvno });
+            e.Property(r => r.PrincipalId).HasColumnName("principal_id");
+            e.Property(r => r.Kvno).HasColumnName("kvno");
+            e.Property(r => r.Point).HasColumnName("point");
+            e.Property(r => r.Binding).HasColumnName("binding");
             e.HasOne<PrincipalRow>().WithMany().HasForeignKey(r => r.PrincipalId);
         });
         modelBuilder.Entity<IssueRow>(e =>

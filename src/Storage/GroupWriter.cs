@@ -85,6 +85,13 @@ internal sealed class GroupWriter : IAsyncDisposable
                     db.Issues.Add(new IssueRow { TicketId = issued.Id.ToOctets(), Context = issued.Context.ToArray() });
                 if (entry.Saved is { } principal)
                     await SaveAsync(db, principal);
+                if (entry.Point is { } point)
+                {
+                    db.CardPoints.Add(new CardPointRow
+                    {
+                        PrincipalId = point.Name.Principal.ToString(), Kvno = point.Name.Kvno, Point = point.Point.ToArray(), Binding = point.Binding.ToArray(),
+                    });
+                }
                 if (entry.Key is { } key)
                 {
                     db.MasterKeys.Add(new MasterKeyRow

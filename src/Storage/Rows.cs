@@ -65,6 +65,18 @@ internal sealed class MasterKeyRow
     public required byte[] Wrapped { get; init; }
 }
 
+/// <summary>The public key of a card without an AES slot, with the realm's signature.</summary>
+internal sealed class CardPointRow
+{
+    public required string PrincipalId { get; init; }
+
+    public int Kvno { get; init; }
+
+    public required byte[] Point { get; init; }
+
+    public required byte[] Binding { get; init; }
+}
+
 /// <summary>An issued ticket's context, octet for octet.</summary>
 internal sealed class IssueRow
 {

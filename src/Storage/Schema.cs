@@ -50,6 +50,11 @@ internal static class Schema
         ALTER TABLE principal ADD COLUMN enrolment_hash BLOB;
         ALTER TABLE principal ADD COLUMN enrolment_until INTEGER;
         """,
+        """
+        CREATE TABLE card_point (
+          principal_id TEXT NOT NULL REFERENCES principal (id), kvno INTEGER NOT NULL, point BLOB NOT NULL, binding BLOB NOT NULL,
+          PRIMARY KEY (principal_id, kvno)) STRICT, WITHOUT ROWID;
+        """,
     ];
 
     /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>

@@ -55,6 +55,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
 internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options, DirectoryVersion version) : IMasterKeyStore
 {
     private readonly VersionedCache<MasterKeyName, WrappedMasterKey?> _keys = new(version);
+    private readonly VersionedCache<MasterKeyName, CardPoint?> _points = new(version);
 
     public ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken) => _keys.GetAsync(name, async () =>
     {
@@ -63,6 +64,15 @@ internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options,
         var row = await db.MasterKeys.AsNoTracking()
             .SingleOrDefaultAsync(k => k.PrincipalId == principal && k.Kvno == name.Kvno, cancellationToken);
         return row is null ? null : new WrappedMasterKey(name, row.Wrapped);
+    });
+
+    public ValueTask<CardPoint?> FindPointAsync(MasterKeyName name, CancellationToken cancellationToken) => _points.GetAsync(name, async () =>
+    {
+        await using var db = new GatewayDbContext(options);
+        var principal = name.Principal.ToString();
+        var row = await db.CardPoints.AsNoTracking()
+            .SingleOrDefaultAsync(k => k.PrincipalId == principal && k.Kvno == name.Kvno, cancellationToken);
+        return row is null ? null : new CardPoint(name, row.Point, row.Binding);
     });
 }
 

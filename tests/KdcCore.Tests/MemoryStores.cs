@@ -12,6 +12,8 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
 
     public Dictionary<MasterKeyName, WrappedMasterKey> Keys { get; } = [];
 
+    public Dictionary<MasterKeyName, CardPoint> Points { get; } = [];
+
     public Dictionary<TicketId, IssueRecord> Issued { get; } = [];
 
     public List<AuditEvent> Events { get; } = [];
@@ -30,6 +32,8 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
 
     public ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken) => new(Keys.GetValueOrDefault(name));
 
+    public ValueTask<CardPoint?> FindPointAsync(MasterKeyName name, CancellationToken cancellationToken) => new(Points.GetValueOrDefault(name));
+
     public ValueTask<IssueRecord?> FindAsync(TicketId id, CancellationToken cancellationToken) => new(Issued.GetValueOrDefault(id));
 
     public ValueTask AppendAsync(AuditEntry entry, CancellationToken cancellationToken)
@@ -46,6 +50,8 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
             }
             if (entry.Key is { } key)
                 Keys.Add(key.Name, key);
+            if (entry.Point is { } point)
+                Points.Add(point.Name, point);
             foreach (var record in entry.Issued.IsDefault ? [] : entry.Issued)
                 Issued.Add(record.Id, record);
             Events.Add(entry.Event);

@@ -37,16 +37,23 @@ internal sealed record WireHolder(string Realm, byte[] Principal, int Kvno, byte
         return WireAnswer.Read(await response.Content.ReadAsByteArrayAsync(RunningKdc.Cancel));
     }
 
-    public Task<WireAnswer> AskChallengeAsync(HttpClient client) => PostAsync(client, "challenge", Der(w =>
+    public Task<WireAnswer> AskChallengeAsync(HttpClient client) => AskChallengeAsync(client, Realm, Principal);
+
+    public static Task<WireAnswer> AskChallengeAsync(HttpClient client, string realm, byte[] principal) => PostAsync(client, "challenge", Der(w =>
     {
         w.WriteInteger(1);
-        w.WriteCharacterString(UniversalTagNumber.UTF8String, Realm);
-        w.WriteOctetString(Principal);
+        w.WriteCharacterString(UniversalTagNumber.UTF8String, realm);
+        w.WriteOctetString(principal);
     }));
 
     /// <summary>DER of a <c>Request</c> of tickets under a challenge.</summary>
     public byte[] TicketRequest(byte[] challenge, string sender, string[] recipients, int evidence, byte[] commitment, byte[]? nonce = null) =>
-        Authenticated(challenge, Tagged(TicketsTag, w =>
+        TicketRequest(Kek("challenge", challenge), challenge, sender, recipients, evidence, commitment, nonce);
+
+    /// <param name="kek">Of the challenge.</param>
+    public static byte[] TicketRequest(
+        byte[] kek, byte[] challenge, string sender, string[] recipients, int evidence, byte[] commitment, byte[]? nonce = null) =>
+        Authenticated(kek, Tagged(TicketsTag, w =>
         {
             w.WriteInteger(1);
             w.WriteEncodedValue(challenge);
@@ -62,7 +69,10 @@ internal sealed record WireHolder(string Realm, byte[] Principal, int Kvno, byte
         }));
 
     /// <summary>DER of a <c>Request</c> to exchange a ticket.</summary>
-    public byte[] ExchangeRequest(byte[] challenge, WireTicket ticket) => Authenticated(challenge, Tagged(ExchangeTag, w =>
+    public byte[] ExchangeRequest(byte[] challenge, WireTicket ticket) => ExchangeRequest(Kek("challenge", challenge), challenge, ticket);
+
+    /// <param name="kek">Of the challenge.</param>
+    public static byte[] ExchangeRequest(byte[] kek, byte[] challenge, WireTicket ticket) => Authenticated(kek, Tagged(ExchangeTag, w =>
     {
         w.WriteInteger(1);
         w.WriteEncodedValue(challenge);
@@ -101,10 +111,10 @@ internal sealed record WireHolder(string Realm, byte[] Principal, int Kvno, byte
     /// <summary>K_S out of a ticket (RFC 3394); null where it does not unwrap.</summary>
     public byte[]? OpenTicket(WireTicket ticket) => Unwrap(Kek("ticket", ticket.Context), ticket.WrappedKey);
 
-    private byte[] Authenticated(byte[] challenge, byte[] body) => Der(w =>
+    private static byte[] Authenticated(byte[] kek, byte[] body) => Der(w =>
     {
         w.WriteEncodedValue(body);
-        w.WriteOctetString(HMACSHA256.HashData(Kek("challenge", challenge), body));
+        w.WriteOctetString(HMACSHA256.HashData(kek, body));
     });
 
     private static byte[] Tagged(Asn1Tag tag, Action<AsnWriter> fields)
@@ -124,7 +134,7 @@ internal sealed record WireHolder(string Realm, byte[] Principal, int Kvno, byte
     }
 
     /// <summary>RFC 3394 §2.2.2.</summary>
-    private static byte[]? Unwrap(byte[] kek, byte[] wrapped)
+    public static byte[]? Unwrap(byte[] kek, byte[] wrapped)
     {
         using var aes = Aes.Create();
         aes.Key = kek;
@@ -144,11 +154,52 @@ internal sealed record WireHolder(string Realm, byte[] Principal, int Kvno, byte
     }
 }
 
+/// <summary>
+/// A holder of a card without an AES slot, §12: the platform's ECDH and ECDSA. Asks for its own half in the same way, with keys that come in envelopes.
+/// </summary>
+/// <param name="Card">The card's key; clears itself with the test.</param>
+/// <param name="Realm">The realm's public key, pinned at enrolment.</param>
+internal sealed record WireAgreementHolder(byte[] Principal, ECDiffieHellman Card, ECDsa Realm)
+{
+    public byte[] Point => PointOf(Card);
+
+    public static byte[] PointOf(ECAlgorithm key)
+    {
+        var q = key.ExportParameters(false).Q;
+        return [4, .. q.X!, .. q.Y!];
+    }
+
+    /// <summary>KEK out of an envelope, DER; null where the realm did not sign it for this purpose and context.</summary>
+    public byte[]? Kek(string purpose, byte[] context, byte[] envelope)
+    {
+        var label = Encoding.ASCII.GetBytes($"GatewaySecure/kdc/{purpose}/1");
+        var r = new AsnReader(envelope, AsnEncodingRules.DER).ReadSequence();
+        var (ephemeral, wrapped, signature) = (r.ReadOctetString(), r.ReadOctetString(), r.ReadOctetString());
+        byte[] signed = [.. label, .. context, .. ephemeral, .. wrapped];
+        if (!Realm.VerifyData(signed, signature, HashAlgorithmName.SHA256))
+            return null;
+        using var other = ECDiffieHellman.Create(new ECParameters
+        {
+            Curve = ECCurve.NamedCurves.nistP256,
+            Q = new ECPoint { X = ephemeral[1..33], Y = ephemeral[33..] },
+        });
+        var key = HKDF.DeriveKey(
+            HashAlgorithmName.SHA256, Card.DeriveRawSecretAgreement(other.PublicKey), 32,
+            info: [.. Encoding.ASCII.GetBytes("GatewaySecure/kdc/ecdh/1"), .. ephemeral, .. Point]);
+        return HKDF.DeriveKey(HashAlgorithmName.SHA256, WireHolder.Unwrap(key, wrapped)!, 32, info: [.. label, .. context]);
+    }
+
+    /// <summary>K_S out of a ticket; null where it is not signed, or does not unwrap.</summary>
+    public byte[]? OpenTicket(WireTicket ticket) =>
+        ticket.Envelope is not null && Kek("ticket", ticket.Context, ticket.Envelope) is { } kek ? WireHolder.Unwrap(kek, ticket.WrappedKey) : null;
+}
+
 /// <summary>What the sealed half of a reply holds first.</summary>
 internal sealed record SealedHalf(DateTimeOffset IssuedAt, byte[] SessionKey, byte[] Nonce);
 
 /// <summary>A ticket's octets.</summary>
-internal sealed record WireTicket(byte[] Context, byte[] WrappedKey)
+/// <param name="Envelope">For a card without an AES slot.</param>
+internal sealed record WireTicket(byte[] Context, byte[] WrappedKey, byte[]? Envelope = null)
 {
     public byte[] Encode() => WireHolder.Der(w =>
     {
@@ -159,7 +210,8 @@ internal sealed record WireTicket(byte[] Context, byte[] WrappedKey)
     public static WireTicket Read(AsnReader outer)
     {
         var r = outer.ReadSequence();
-        return new WireTicket(r.ReadEncodedValue().ToArray(), r.ReadOctetString());
+        var (context, wrapped) = (r.ReadEncodedValue().ToArray(), r.ReadOctetString());
+        return new WireTicket(context, wrapped, r.HasData ? r.ReadSequence(new Asn1Tag(TagClass.ContextSpecific, 0)).ReadEncodedValue().ToArray() : null);
     }
 }
 
@@ -171,6 +223,7 @@ internal sealed record WireAnswer(int Tag, byte[] Content)
     public const int Exchanged = 2;
     public const int Refused = 3;
     public const int Unavailable = 4;
+    public const int Enveloped = 5;
 
     /// <summary>Of a refusal, or of "later".</summary>
     public string Reason => new AsnReader(Content, AsnEncodingRules.DER).ReadSequence().ReadCharacterString(UniversalTagNumber.UTF8String);
@@ -201,6 +254,13 @@ internal sealed record WireAnswer(int Tag, byte[] Content)
         var r = new AsnReader(Content, AsnEncodingRules.DER).ReadSequence();
         r.ReadInteger();
         return (r.ReadEncodedValue().ToArray(), r.ReadOctetString(), r.ReadEncodedValue().ToArray());
+    }
+
+    /// <summary>A challenge, and the envelope beside it.</summary>
+    public (byte[] Challenge, byte[] Envelope) EnvelopedChallenge()
+    {
+        var r = new AsnReader(Content, AsnEncodingRules.DER).ReadSequence();
+        return (r.ReadEncodedValue().ToArray(), r.ReadEncodedValue().ToArray());
     }
 
     public WireTicket Ticket() => WireTicket.Read(new AsnReader(Content, AsnEncodingRules.DER));

@@ -24,7 +24,11 @@ public sealed class KdcVectorTests
     public async Task Our_reader_gives_the_expected_verdict_and_nothing_else(string name)
     {
         var vector = Read(name);
-        var key = new SoftwareKey(Convert.FromHexString(vector.MasterKey));
+        using var agreement = vector.PrivateKey is null ? null : new SoftwareAgreement(vector.PrivateKey);
+        using var realm = vector.RealmKey is null ? null : SoftwareAgreement.PublicKey(vector.RealmKey);
+        HolderKey key = agreement is null
+            ? new SlotHolderKey(new SoftwareKey(Convert.FromHexString(vector.MasterKey!)))
+            : new AgreementHolderKey(agreement, realm!);
         Assert.True(PrincipalId.TryParse(vector.Principal, out var principal));
         var keys = new OpeningKeys { Card = new CardIdentity(Realm.Parse(vector.Realm), principal, vector.Kvno, key) };
         var (outcome, output) = await Sealed.OpenAsync(Mail(name), keys, new DateTimeOffset(2026, 3, 1, 12, 5, 0, TimeSpan.Zero));
@@ -33,6 +37,8 @@ public sealed class KdcVectorTests
             Assert.Empty(output);
             var refused = Assert.IsType<OpenOutcome.Refused>(outcome);
             Assert.Equal(vector.Expected, Word(refused.Failure));
+            // What the realm did not sign never reaches the card.
+            Assert.Equal(name is "ecdh-foreign-text" or "ecdh-for-another-card" ? 1 : 0, agreement?.Operations ?? 0);
             return;
         }
         var mail = Assert.IsType<OpenOutcome.Opened>(outcome).Mail;
@@ -48,7 +54,7 @@ public sealed class KdcVectorTests
     {
         var vector = Read(name);
         var result = await Tool.RunAsync("/usr/bin/python3", [
-            Program, "open", Path.Combine(Folder, name + ".eml"), "--master-key", vector.MasterKey, "--principal", vector.Principal,
+            Program, "open", Path.Combine(Folder, name + ".eml"), .. CardOf(vector), "--principal", vector.Principal,
             "--realm", vector.Realm, "--kvno", $"{vector.Kvno}"]);
         if (vector.Expected == "opened")
         {
@@ -101,6 +107,9 @@ public sealed class KdcVectorTests
             ["damaged", "no-key", "not-protected", "old-card", "opened", "wrong-sender"],
             Names(_ => true).Select(n => Read(n).Expected).Distinct().Order());
 
+    private static string[] CardOf(Vector vector) =>
+        vector.PrivateKey is null ? ["--master-key", vector.MasterKey!] : ["--private-key", vector.PrivateKey, "--realm-key", vector.RealmKey!];
+
     private static IEnumerable<string> Names(Func<Vector, bool> wanted) =>
         Directory.EnumerateFiles(Folder, "*.json").Select(p => Path.GetFileNameWithoutExtension(p)!).Order().Where(n => wanted(Read(n)));
 
@@ -131,7 +140,9 @@ public sealed class KdcVectorTests
         string Expected,
         string Realm,
         int Kvno,
-        string MasterKey,
+        string? MasterKey,
+        string? PrivateKey,
+        string? RealmKey,
         string Principal,
         string? Sha256,
         string? TicketId,

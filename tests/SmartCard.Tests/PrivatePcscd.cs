@@ -84,8 +84,8 @@ public sealed partial class PrivatePcscd : IAsyncLifetime
         {
             using var context = new PcscContext();
             var reader = context.ListReaders()[slot];
-            var status = await context.WaitForCardAsync(reader, TimeSpan.FromSeconds(10), TimeProvider.System, CancellationToken.None);
-            Assert.True(status is not null, "The reader did not see the card.");
+            var seen = await CardWatcher.WaitForCardAsync(reader, TimeSpan.FromSeconds(10), TimeProvider.System, CancellationToken.None);
+            Assert.True(seen is not null, "The reader did not see the card.");
             plugged.Reader = reader;
             return plugged;
         }

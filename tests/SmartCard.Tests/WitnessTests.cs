@@ -91,7 +91,7 @@ internal sealed class GpgHome : IAsyncDisposable
     private readonly TempDirectory _home = new();
     private readonly Dictionary<string, string> _environment;
 
-    public GpgHome(PrivatePcscd pcscd, string reader)
+    public GpgHome(PrivatePcscd pcscd, string reader, bool shared = false)
     {
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(_home.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -110,7 +110,7 @@ internal sealed class GpgHome : IAsyncDisposable
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(_home["pinentry"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         File.WriteAllText(_home["gpg-agent.conf"], $"pinentry-program {_home["pinentry"]}\n");
-        File.WriteAllText(_home["scdaemon.conf"], $"disable-ccid\nreader-port {reader}\npcsc-driver libpcsclite.so.1\n");
+        File.WriteAllText(_home["scdaemon.conf"], $"disable-ccid\nreader-port {reader}\npcsc-driver libpcsclite.so.1\n{(shared ? "pcsc-shared\n" : "")}");
         _environment = new Dictionary<string, string>(pcscd.Environment) { ["GNUPGHOME"] = _home.Path };
     }
 

@@ -2,6 +2,7 @@
 """A second implementation of KDC mail, written from docs/formats/kdc-mail.md alone.
 
     kdc_mail.py open FILE.eml --master-key HEX --principal HEX --realm example.org --kvno 1
+    kdc_mail.py open FILE.eml --private-key HEX --realm-key HEX --principal HEX --realm example.org --kvno 1     (a card without an AES slot)
     kdc_mail.py seal ENTITY.eml --master-key HEX --realm example.org --kvno 1 \\
                 --sender HEX:alice@example.org --recipient HEX:bob@example.org
 
@@ -21,8 +22,9 @@ import hashlib
 import os
 import sys
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, keywrap
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -34,6 +36,8 @@ ID_AUTH_ENVELOPED = bytes.fromhex("060b2a864886f70d0109100117")
 ID_AES256_WRAP = bytes.fromhex("060960864801650304012d")
 ID_AES256_GCM = bytes.fromhex("060960864801650304012e")
 ID_TICKET_CONTEXT = bytes.fromhex("0615" + "6981b3fb95ebe5939aa995be81dab9c5dbabb87b01")
+ID_ENVELOPED_CONTEXT = ID_TICKET_CONTEXT[:-1] + b"\x02"
+ECDH_LABEL = b"GatewaySecure/kdc/ecdh/1"
 EVIDENCE = {1: "proved with the sender's card", 2: "the gateway authenticated this mailbox", 3: "claimed, not proved"}
 
 
@@ -144,6 +148,56 @@ def key_encryption_key(master_key, label, der):
     return HKDF(hashes.SHA256(), 32, salt=None, info=label).derive(r)
 
 
+class SlotCard:
+    """A card with an AES slot, §2."""
+
+    def __init__(self, master_key):
+        self.master_key = master_key
+
+    def kek(self, label, context, envelope):
+        if envelope is not None:
+            raise Refused("the ticket is for a card without an AES slot")
+        return key_encryption_key(self.master_key, label, context)
+
+
+class AgreementCard:
+    """A card without an AES slot, and the realm's public point that was pinned with it, §12."""
+
+    def __init__(self, private_key, realm_point):
+        self.key = ec.derive_private_key(int.from_bytes(private_key, "big"), ec.SECP256R1())
+        self.realm = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), realm_point)
+
+    def kek(self, label, context, envelope):
+        if envelope is None:
+            raise Refused("the ticket is not signed by the realm")
+        ephemeral, wrapped, signature = (e.content for e in envelope.children())
+        if (len(ephemeral), len(wrapped), len(signature)) != (65, 40, 64) or envelope.der() != envelope.whole:
+            raise Refused("the envelope is not as the format wants it")
+        r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+        try:
+            self.realm.verify(utils.encode_dss_signature(r, s), label + context + ephemeral + wrapped, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            raise Refused("the ticket is not signed by the realm") from None
+        shared = self.key.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), ephemeral))
+        try:
+            return envelope_kek(label, context, keywrap.aes_key_unwrap(envelope_key(shared, ephemeral, point_of(self.key.public_key())), wrapped))
+        except keywrap.InvalidUnwrap:
+            raise Refused("the envelope does not open") from None
+
+
+def point_of(public_key):
+    numbers = public_key.public_numbers()
+    return b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+
+
+def envelope_key(shared, ephemeral, holder):
+    return HKDF(hashes.SHA256(), 32, salt=None, info=ECDH_LABEL + ephemeral + holder).derive(shared)
+
+
+def envelope_kek(label, context, r):
+    return HKDF(hashes.SHA256(), 32, salt=None, info=label + context).derive(r)
+
+
 # --- Opening ------------------------------------------------------------------------------------------------------------
 
 def protected_part(message):
@@ -176,7 +230,7 @@ def container(data):
     return recipients.children(), nonce.content, ciphertext.octets(), mac.content
 
 
-def open_mail(raw, master_key, principal, realm, kvno):
+def open_mail(raw, card, principal, realm, kvno):
     recipients, nonce, ciphertext, tag = container(protected_part(email.message_from_bytes(raw, policy=email.policy.default)))
     for recipient in recipients:
         if recipient.tag != 0xA2:
@@ -184,7 +238,12 @@ def open_mail(raw, master_key, principal, realm, kvno):
         version, kekid, algorithm, wrapped_key = recipient.children()
         identifier, other = kekid.children()
         attribute, value = other.children()
-        if version.content != b"\x04" or attribute.whole != ID_TICKET_CONTEXT or algorithm.whole != sequence(ID_AES256_WRAP):
+        if version.content != b"\x04" or algorithm.whole != sequence(ID_AES256_WRAP):
+            continue
+        envelope = None
+        if attribute.whole == ID_ENVELOPED_CONTEXT:
+            value, envelope = value.children()
+        elif attribute.whole != ID_TICKET_CONTEXT:
             continue
         try:
             context = Context(value.whole)
@@ -197,7 +256,7 @@ def open_mail(raw, master_key, principal, realm, kvno):
     if context.kvno != kvno:
         raise Refused(f"the ticket is for key version {context.kvno}: exchange it first")
     try:
-        session_key = keywrap.aes_key_unwrap(key_encryption_key(master_key, TICKET_LABEL, value.whole), wrapped_key.content)
+        session_key = keywrap.aes_key_unwrap(card.kek(TICKET_LABEL, value.whole, envelope), wrapped_key.content)
     except keywrap.InvalidUnwrap:
         raise Refused("the ticket does not open: context or key were changed") from None
     try:
@@ -244,12 +303,18 @@ def party(text):
     return bytes.fromhex(principal), address
 
 
+def card_of(arguments):
+    if arguments.private_key:
+        return AgreementCard(arguments.private_key, arguments.realm_key)
+    return SlotCard(arguments.master_key)
+
+
 def open_several(arguments):
     problems = 0
     for name in arguments.file:
         try:
             with open(name, "rb") as file:
-                entity = open_mail(file.read(), arguments.master_key, arguments.principal, arguments.realm, arguments.kvno)
+                entity = open_mail(file.read(), card_of(arguments), arguments.principal, arguments.realm, arguments.kvno)
             with open(name + ".opened", "wb") as file:
                 file.write(entity)
         except (Refused, IndexError, ValueError) as problem:
@@ -262,7 +327,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["open", "seal"])
     parser.add_argument("file", nargs="+", help="open: of several, each goes to FILE.opened")
-    parser.add_argument("--master-key", type=bytes.fromhex, required=True)
+    parser.add_argument("--master-key", type=bytes.fromhex)
+    parser.add_argument("--private-key", type=bytes.fromhex, help="open: of a card without an AES slot, 32 octets")
+    parser.add_argument("--realm-key", type=bytes.fromhex, help="open: the realm's public point, 65 octets")
     parser.add_argument("--realm", required=True)
     parser.add_argument("--kvno", type=int, required=True)
     parser.add_argument("--principal", type=bytes.fromhex, help="open: whose card it is")
@@ -275,7 +342,7 @@ def main():
         data = file.read()
     try:
         if arguments.action == "open":
-            result = open_mail(data, arguments.master_key, arguments.principal, arguments.realm, arguments.kvno)
+            result = open_mail(data, card_of(arguments), arguments.principal, arguments.realm, arguments.kvno)
         else:
             result = seal_mail(
                 data, arguments.master_key, arguments.realm, arguments.kvno, arguments.sender, arguments.recipient)

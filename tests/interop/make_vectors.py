@@ -13,6 +13,7 @@ import os
 import sys
 
 from cryptography.hazmat.primitives import keywrap
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import kdc_mail as k
@@ -21,6 +22,7 @@ REALM = "example.org"
 KVNO = 3
 DATES = (b"20260301120000Z", b"20260308120000Z")
 CRLF = b"\r\n"
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256 (SP 800-186 §3.2.1.3)
 
 
 class Maker:
@@ -60,6 +62,35 @@ class Maker:
         wrapped = wrapped or keywrap.aes_key_wrap(kek, self.session_key)
         return k.tlv(
             0xA2, k.integer(4), k.sequence(k.octets(identifier or self.ticket_id), k.sequence(k.ID_TICKET_CONTEXT, shown or context)),
+            k.sequence(k.ID_AES256_WRAP), k.octets(wrapped))
+
+    def key(self, fixed):
+        """A private key of P-256 from a name."""
+        scalar = int.from_bytes(self.draw(32, fixed), "big") % (ORDER - 1) + 1
+        return ec.derive_private_key(scalar, ec.SECP256R1())
+
+    def envelope(self, context, r, holder=None, realm=None, signed=None):
+        """R on its way to a card without an AES slot, §12."""
+        ephemeral = self.key(f"{self.name} ephemeral")
+        holder, point = holder or self.key("bob's card").public_key(), k.point_of(ephemeral.public_key())
+        wrapped = keywrap.aes_key_wrap(k.envelope_key(ephemeral.exchange(ec.ECDH(), holder), point, k.point_of(holder)), r)
+        signature = self.sign(realm or self.key("the realm"), k.TICKET_LABEL + (signed or context) + point + wrapped)
+        return k.sequence(k.octets(point), k.octets(wrapped), k.octets(signature))
+
+    def sign(self, key, data):
+        """ECDSA with a nonce from a hash, so that the octets are the same each time; for vectors alone."""
+        d, digest = key.private_numbers().private_value, int.from_bytes(hashlib.sha256(data).digest(), "big")
+        nonce = self.key(f"nonce {d} {digest}")
+        r = nonce.public_key().public_numbers().x % ORDER
+        s = pow(nonce.private_numbers().private_value, -1, ORDER) * (digest + r * d) % ORDER
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    def enveloped_info(self, context, shown=None, envelope=None, **fault):
+        r = self.draw(32, f"{self.name} R")
+        wrapped = keywrap.aes_key_wrap(k.envelope_kek(k.TICKET_LABEL, context, r), self.session_key)
+        pair = k.sequence(shown or context, envelope or self.envelope(context, r, **fault))
+        return k.tlv(
+            0xA2, k.integer(4), k.sequence(k.octets(self.ticket_id), k.sequence(k.ID_ENVELOPED_CONTEXT, pair)),
             k.sequence(k.ID_AES256_WRAP), k.octets(wrapped))
 
     def cms(self, entity, recipients, change=lambda sealed: sealed, nonce=None):
@@ -283,6 +314,63 @@ def context_not_der(m):
     return whole(m.cms(e, [m.recipient_info(longer)])), e
 
 
+def to_card(m, e, context=None, **fault):
+    return whole(m.cms(e, [m.enveloped_info(context or m.context(e), **fault)])), e
+
+
+@vector("opened", "For a card without an AES slot.")
+def ecdh(m):
+    return to_card(m, m.entity())
+
+
+@vector("opened", "Recipients of both kinds; the reader's card has no AES slot.")
+def ecdh_beside_aes(m):
+    e = m.entity()
+    t = m.draw(16)
+    carols = m.recipient_info(m.context(e, recipient=m.carol, address="carol@example.org", ticket_id=t), identifier=t, key=m.draw(32))
+    return whole(m.cms(e, [carols, m.enveloped_info(m.context(e))])), e
+
+
+@vector("damaged", "Forged for a card without an AES slot: anybody can encrypt to its public key, but has no signature of the realm.")
+def ecdh_without_signature(m):
+    e = m.entity()
+    return whole(m.cms(e, [m.recipient_info(m.context(e), key=m.draw(32))])), e
+
+
+@vector("damaged", "Forged for a card without an AES slot, with a signature of another realm's key.")
+def ecdh_signed_by_another(m):
+    return to_card(m, m.entity(), realm=m.key("another realm"))
+
+
+@vector("damaged", "The realm's signature is of another ticket's context.")
+def ecdh_signature_of_another(m):
+    e = m.entity()
+    return to_card(m, e, signed=m.context(e, sender="mallory@example.org"))
+
+
+@vector("damaged", "The sender's address in a signed context was changed, and the mail's From with it.")
+def ecdh_context_changed(m):
+    e = m.entity(sender=b"From: elice@example.org" + CRLF)
+    c = m.context(e)
+    return to_card(m, e, c, shown=c.replace(b"alice@example.org", b"elice@example.org"))
+
+
+@vector("damaged", "Signed by the realm, and wrapped for another card.")
+def ecdh_for_another_card(m):
+    return to_card(m, m.entity(), holder=m.key("carol's card").public_key())
+
+
+@vector("damaged", "Another recipient put his own text beside the reader's signed ticket.")
+def ecdh_foreign_text(m):
+    promised, e = m.entity(), m.entity(body=b"Hello Bob," + CRLF + CRLF + b"pay at once." + CRLF)
+    return to_card(m, e, m.context(promised))
+
+
+@vector("damaged", "A ticket with an envelope for a card that has an AES slot.")
+def aes_with_envelope(m):
+    return to_card(m, m.entity())
+
+
 @vector("not-protected", "An ordinary mail.")
 def ordinary(m):
     return headers(b"Content-Type: text/plain" + CRLF + CRLF + m.text), b""
@@ -296,8 +384,11 @@ def main():
         mail, entity = function(m)
         facts = {
             "description": description, "expected": expected, "realm": REALM, "kvno": KVNO,
-            "masterKey": m.master_key.hex(), "principal": m.bob.hex(),
         }
+        facts |= ({"privateKey": m.key("bob's card").private_numbers().private_value.to_bytes(32, "big").hex(),
+                   "realmKey": k.point_of(m.key("the realm").public_key()).hex()}
+                  if name.startswith("ecdh") else {"masterKey": m.master_key.hex()})
+        facts["principal"] = m.bob.hex()
         if expected == "opened":
             facts |= {"sha256": hashlib.sha256(entity).hexdigest(), "ticketId": m.ticket_id.hex(),
                       "kek": kek_of(m, mail).hex(), "sender": "alice@example.org", "issuedAt": "2026-03-01T12:00:00Z"}
@@ -315,9 +406,12 @@ def kek_of(m, mail):
     import email.policy
     message = email.message_from_bytes(mail, policy=email.policy.default)
     for recipient in k.container(k.protected_part(message))[0]:
-        context = recipient.children()[1].children()[1].children()[1].whole
+        attribute, value = recipient.children()[1].children()[1].children()
+        enveloped = attribute.whole == k.ID_ENVELOPED_CONTEXT
+        context = (value.children()[0] if enveloped else value).whole
         if k.Context(context).recipient[0] == m.bob:
-            return k.key_encryption_key(m.master_key, k.TICKET_LABEL, context)
+            return (k.envelope_kek(k.TICKET_LABEL, context, m.draw(32, f"{m.name} R")) if enveloped
+                    else k.key_encryption_key(m.master_key, k.TICKET_LABEL, context))
     raise AssertionError(m.name)
 
 

@@ -26,6 +26,8 @@ internal sealed class KeyServices : IAsyncDisposable
     /// <summary>Null where the KDC runs elsewhere.</summary>
     public KdcAdministration? Administration { get; private init; }
 
+    private RealmKey? Realm { get; init; }
+
     /// <summary>The gateway's own way to the KDC.</summary>
     public required KdcClient Tickets { get; init; }
 
@@ -44,6 +46,7 @@ internal sealed class KeyServices : IAsyncDisposable
         var vault = SoftwareVault.OpenOrCreate(state.Root);
         GatewayDatabase? database = null;
         HttpKdc? server = null;
+        RealmKey? realm = null;
         try
         {
             database = await GatewayDatabase.OpenAsync(state.Database, cancellationToken);
@@ -59,7 +62,7 @@ internal sealed class KeyServices : IAsyncDisposable
                     Signer = signer,
                 };
             }
-            var ports = database.PortsWith(vault);
+            var ports = database.PortsWith(vault) with { Realm = realm = new RealmKey(vault.OrganisationEcdsaKey("realm")) };
             var administration = new KdcAdministration(configuration.Kdc.Realm, ports, time, "gateway");
             var gateway = await administration.EnsureGatewayAsync(
                 configuration.HostName.Ascii, configuration.OrganisationDomains, cancellationToken);
@@ -67,6 +70,7 @@ internal sealed class KeyServices : IAsyncDisposable
                 KdcOptions.For(configuration.Kdc.Realm) with { TicketLifetime = configuration.Kdc.TicketLifetime }, ports, time);
             return new KeyServices(vault, database, null)
             {
+                Realm = realm,
                 Administration = administration,
                 Tickets = new KdcClient(
                     configuration.Kdc.Realm, gateway.Id, await administration.UseKeyAsync(gateway.Id, cancellationToken), kdc, kdc, time),
@@ -76,6 +80,7 @@ internal sealed class KeyServices : IAsyncDisposable
         catch
         {
             server?.Dispose();
+            realm?.Dispose();
             if (database is not null)
                 await database.DisposeAsync();
             vault.Dispose();
@@ -86,6 +91,7 @@ internal sealed class KeyServices : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _server?.Dispose();
+        Realm?.Dispose();
         await _database.DisposeAsync();
         _vault.Dispose();
     }

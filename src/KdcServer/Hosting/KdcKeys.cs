@@ -10,13 +10,16 @@ internal sealed class KdcKeys : IAsyncDisposable
 {
     private readonly SoftwareVault _vault;
 
-    private KdcKeys(SoftwareVault vault, GatewayDatabase database) => (_vault, Database) = (vault, database);
+    private KdcKeys(SoftwareVault vault, GatewayDatabase database, RealmKey realm) => (_vault, Database, Realm) = (vault, database, realm);
 
     public GatewayDatabase Database { get; }
 
     public IMasterKeyVault Vault => _vault;
 
-    public KdcPorts Ports => Database.PortsWith(_vault);
+    /// <summary>Signs what goes to cards without an AES slot.</summary>
+    public RealmKey Realm { get; }
+
+    public KdcPorts Ports => Database.PortsWith(_vault) with { Realm = Realm };
 
     /// <exception cref="IOException">The database or the vault can't be opened.</exception>
     public static async Task<KdcKeys> OpenAsync(KdcState state, CancellationToken cancellationToken)
@@ -24,7 +27,8 @@ internal sealed class KdcKeys : IAsyncDisposable
         var vault = SoftwareVault.OpenOrCreate(state.Root);
         try
         {
-            return new KdcKeys(vault, await GatewayDatabase.OpenAsync(state.Database, cancellationToken));
+            var realm = new RealmKey(vault.OrganisationEcdsaKey("realm"));
+            return new KdcKeys(vault, await GatewayDatabase.OpenAsync(state.Database, cancellationToken), realm);
         }
         catch
         {
@@ -40,6 +44,7 @@ internal sealed class KdcKeys : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Database.DisposeAsync();
+        Realm.Dispose();
         _vault.Dispose();
     }
 }

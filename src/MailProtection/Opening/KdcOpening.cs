@@ -42,7 +42,8 @@ internal sealed record KdcOpening(TicketContext? Context, ContentDecryption? Ent
         }
         if (cms.Type != Oids.AuthEnvelopedData || ContentDecryption.KeyLength(cms, out _) != 32 || cms.AuthenticatedAttributes.Length > 0)
             return Refuse(OpenFailure.Damaged, OpeningSession.DamagedText);
-        return await TicketReader.UnwrapAsync(current.Recipient.Context, current.Recipient.WrappedKey, card.MasterKey, cancellationToken) switch
+        return await TicketReader.UnwrapAsync(
+            current.Recipient.Context, current.Recipient.WrappedKey, current.Recipient.Envelope, card.Key, cancellationToken) switch
         {
             TicketOpening.Opened opened => new(opened.Context, ContentDecryption.Create(cms, opened.SessionKey), default, ""),
             _ => Refuse(OpenFailure.Damaged, OpeningSession.DamagedText),

@@ -10,7 +10,8 @@ using Org.BouncyCastle.Crypto.Parameters;
 namespace GatewaySecure.MailProtection.Opening;
 
 /// <summary>One KEKRecipientInfo as it stands.</summary>
-internal sealed record KekRecipient(byte[] KeyIdentifier, ReadOnlyMemory<byte> Context, byte[] WrappedKey);
+/// <param name="Envelope">Beside the context, for a card without an AES slot; else empty.</param>
+internal sealed record KekRecipient(byte[] KeyIdentifier, ReadOnlyMemory<byte> Context, byte[] WrappedKey, ReadOnlyMemory<byte> Envelope);
 
 /// <summary>
 /// Finds the RecipientInfo values that are ours and gets content keys out of them. A key that can't be had is replaced by a random one
@@ -35,12 +36,16 @@ internal static class RecipientKeys
             if (!id.HasData)
                 continue;
             var other = id.ReadSequence();
-            if (other.ReadObjectIdentifier() != TicketContext.AttributeOid || !other.HasData)
+            var attribute = other.ReadObjectIdentifier();
+            var isEnveloped = attribute == TicketContext.EnvelopedAttributeOid;
+            if ((attribute != TicketContext.AttributeOid && !isEnveloped) || !other.HasData)
                 continue;
-            var context = other.ReadEncodedValue();
+            var pair = isEnveloped ? other.ReadSequence() : null;
+            var context = (pair ?? other).ReadEncodedValue();
+            var envelope = pair is { HasData: true } ? pair.ReadEncodedValue() : default;
             if (kek.ReadSequence().ReadObjectIdentifier() != Oids.Aes256Wrap)
                 continue;
-            found.Add(new KekRecipient(keyIdentifier, context, kek.ReadOctetString()));
+            found.Add(new KekRecipient(keyIdentifier, context, kek.ReadOctetString(), envelope));
         }
         return found;
     }

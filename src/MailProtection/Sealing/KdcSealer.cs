@@ -134,8 +134,7 @@ internal static class KdcSealer
                         writer.WriteOctetString(ticket.Id.Span);
                         using (writer.PushSequence())
                         {
-                            writer.WriteObjectIdentifier(TicketContext.AttributeOid);
-                            writer.WriteEncodedValue(ticket.Context.Span);
+                            WriteContext(writer, ticket);
                         }
                     }
                     writer.WriteAlgorithm(Oids.Aes256Wrap);
@@ -144,6 +143,21 @@ internal static class KdcSealer
             }
         }
         return writer.Encode();
+    }
+
+    /// <summary>docs/formats/kdc-mail.md §5 and §12: the context, and beside it the envelope where the recipient's card has no AES slot.</summary>
+    private static void WriteContext(AsnWriter writer, IssuedTicket ticket)
+    {
+        if (ticket.Envelope.IsEmpty)
+        {
+            writer.WriteObjectIdentifier(TicketContext.AttributeOid);
+            writer.WriteEncodedValue(ticket.Context.Span);
+            return;
+        }
+        writer.WriteObjectIdentifier(TicketContext.EnvelopedAttributeOid);
+        using var _ = writer.PushSequence();
+        writer.WriteEncodedValue(ticket.Context.Span);
+        writer.WriteEncodedValue(ticket.Envelope.Span);
     }
 
     private static string Summarize(KdcOrder order, HeaderBlock header, TicketGrant grant)

@@ -8,7 +8,7 @@ namespace GatewaySecure.MailProtection.Sealing;
 /// <summary>
 /// What a KDC message keeps between attempts, so that each encrypts the identical octets under the same tickets. Holds K_S: lives only in
 /// the encrypted spool item. DER: SEQUENCE { version INTEGER (1), innerHeader OCTET STRING, commitment OCTET STRING,
-/// sessionKey OCTET STRING, issuedAt GeneralizedTime, tickets SEQUENCE OF { recipient UTF8String, id, context, wrappedKey OCTET STRING } }.
+/// sessionKey OCTET STRING, issuedAt GeneralizedTime, tickets SEQUENCE OF { recipient UTF8String, id, context, wrappedKey, envelope OCTET STRING (only where there is one) } }.
 /// </summary>
 internal sealed record KeptState(ReadOnlyMemory<byte> InnerHeader, ReadOnlyMemory<byte> Commitment, TicketGrant Grant)
 {
@@ -32,6 +32,8 @@ internal sealed record KeptState(ReadOnlyMemory<byte> InnerHeader, ReadOnlyMemor
                         writer.WriteOctetString(ticket.Id.Span);
                         writer.WriteOctetString(ticket.Context.Span);
                         writer.WriteOctetString(ticket.WrappedKey.Span);
+                        if (!ticket.Envelope.IsEmpty)
+                            writer.WriteOctetString(ticket.Envelope.Span);
                     }
                 }
             }
@@ -61,7 +63,10 @@ internal sealed record KeptState(ReadOnlyMemory<byte> InnerHeader, ReadOnlyMemor
                 var ticket = list.ReadSequence();
                 if (!MailAddress.TryParse(ticket.ReadCharacterString(UniversalTagNumber.UTF8String), out var recipient))
                     return null;
-                tickets.Add(new IssuedTicket(recipient, ticket.ReadOctetString(), ticket.ReadOctetString(), ticket.ReadOctetString()));
+                tickets.Add(new IssuedTicket(recipient, ticket.ReadOctetString(), ticket.ReadOctetString(), ticket.ReadOctetString())
+                {
+                    Envelope = ticket.HasData ? ticket.ReadOctetString() : [],
+                });
                 ticket.ThrowIfNotEmpty();
             }
             return commitment.Length == 32 && sessionKey.Length == 32
