@@ -19,7 +19,7 @@ public sealed class ArrowTests
         ["Pkcs11"] = [],
         ["SmartCard"] = [],
         ["VirtualCard"] = [],
-        ["Cards"] = ["SmartCard", "VirtualCard"],
+        ["Cards"] = ["Pkcs11", "SmartCard", "VirtualCard"],
         ["MailRouting"] = ["Addresses", "Dns"],
         ["CertificateAuthority"] = ["Addresses", "KdcCore"],
         ["HsmAdapter"] = ["KdcCore"],
