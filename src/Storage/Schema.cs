@@ -55,6 +55,12 @@ internal static class Schema
           principal_id TEXT NOT NULL REFERENCES principal (id), kvno INTEGER NOT NULL, point BLOB NOT NULL, binding BLOB NOT NULL,
           PRIMARY KEY (principal_id, kvno)) STRICT, WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE escrowed_key (
+          id BLOB NOT NULL PRIMARY KEY, principal_id TEXT NOT NULL REFERENCES principal (id), algorithm INTEGER NOT NULL,
+          public_key BLOB NOT NULL, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE INDEX escrowed_key_principal ON escrowed_key (principal_id);
+        """,
     ];
 
     /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>
