@@ -23,12 +23,15 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
         _files = files;
         _named = new HsmNamedKeys(pool, files);
         _newest = newest;
+        pool.StateChanged += state => ProblemChanged?.Invoke(state.Problem);
         Description = description;
         IsForTrials = isForTrials;
         _spool = new KeyBox(storage, SpoolKey.Purpose);
         Spool = new SpoolKey(_spool);
         Marks = new MarkKey(storage);
     }
+
+    public event Action<string?>? ProblemChanged;
 
     public string Description { get; }
 
@@ -54,7 +57,7 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
         {
             var files = HsmKeyFiles.Below(stateDirectory);
             var token = Pkcs11Module.Load(options.ModulePath);
-            var (storage, newest) = pool.Run(session => (HsmNamedKeys.StorageSecret(session), SessionKeys.Of(session).Newest(session).Version));
+            var (newest, storage) = pool.Run(session => (SessionKeys.Of(session).Newest(session).Version, HsmNamedKeys.StorageSecret(session)));
             try
             {
                 var model = token.Find(options.Token).Token!;
@@ -297,4 +300,12 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
 /// <summary>Which HSM.</summary>
 /// <param name="PinFile">The user's PIN, one line, mode 0600.</param>
 /// <param name="Sessions">At the same time, at most.</param>
-public sealed record HsmOptions(string ModulePath, TokenSelector Token, string PinFile, int Sessions = 8);
+public sealed record HsmOptions(string ModulePath, TokenSelector Token, string PinFile, int Sessions = 8)
+{
+    /// <summary>The token of that label, with the module and the PIN file.</summary>
+    public static HsmOptions For(string modulePath, string? label, string? serial, string pinFile) => new(modulePath, new TokenSelector(label, serial), pinFile);
+
+    /// <summary>What the security officer needs beside his PIN.</summary>
+    /// <exception cref="IOException">The PIN file can't be read, or others may read it.</exception>
+    public HsmCeremonyOptions ForCeremony(string officerPin) => new(ModulePath, Token, officerPin, Pkcs11.PinFile.Read(PinFile));
+}

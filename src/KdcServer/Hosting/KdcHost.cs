@@ -90,6 +90,13 @@ internal sealed class KdcHost : IAsyncDisposable
         var logs = Own(ServerLogging.Create(logFile));
         _log = logs.CreateLogger<KdcHost>();
         var keys = Own(await KdcKeys.OpenAsync(state, configuration.Vault, cancellationToken));
+        keys.Vault.ProblemChanged += problem =>
+        {
+            if (problem is null)
+                _log.VaultBack();
+            else
+                _log.VaultAway(problem);
+        };
         var ports = keys.Ports;
         var limits = configuration.Limits;
         _drain = limits.DrainTimeout;

@@ -17,6 +17,12 @@ internal static partial class KdcLog
     [LoggerMessage(LogLevel.Error, "{Operation} could not be answered; the peer was told to come later")]
     public static partial void NotAnswered(this ILogger log, Exception exception, string operation);
 
+    [LoggerMessage(LogLevel.Error, "The vault can't be used; whoever asks is told to come later: {Problem}")]
+    public static partial void VaultAway(this ILogger log, string problem);
+
+    [LoggerMessage(LogLevel.Information, "The vault is back")]
+    public static partial void VaultBack(this ILogger log);
+
     [LoggerMessage(LogLevel.Warning, "Not ready: {Reason}")]
     public static partial void NotReady(this ILogger log, string reason);
 }
