@@ -38,7 +38,7 @@ internal static class StatusCommand
 
     private static List<ReaderStatus> Readers(ParseResult parse)
     {
-        if (parse.GetValue(CardOptions.VirtualCard) is not null)
+        if ((parse.GetValue(CardOptions.VirtualCard) ?? parse.GetValue(CardOptions.Module)) is not null)
             return [];
         using var context = new PcscContext();
         return [.. context.ListReaders().Select(context.GetStatus)];

@@ -6,9 +6,11 @@ namespace GatewaySecure.Cards;
 /// <summary>Which card to use.</summary>
 /// <param name="Reader">PC/SC reader; null: the first one that has a card.</param>
 /// <param name="VirtualCard">File of a virtual card; it goes before a reader.</param>
-public sealed record CardChoice(string? Reader = null, string? VirtualCard = null);
+/// <param name="Module">PKCS #11 module: the card is one of its tokens, and no reader is asked.</param>
+/// <param name="Token">Label of the token; null: the only one that the module shows.</param>
+public sealed record CardChoice(string? Reader = null, string? VirtualCard = null, string? Module = null, string? Token = null);
 
-/// <summary>A card in use: in a reader, or a virtual card's file. Disposing ends the connection; nothing stays verified.</summary>
+/// <summary>A card in use: in a reader, a virtual card's file, or a token. Disposing ends the connection; nothing stays verified.</summary>
 public sealed class CardConnection : IDisposable
 {
     private readonly IDisposable _channel;
@@ -23,11 +25,16 @@ public sealed class CardConnection : IDisposable
 
     public IIssuableCard Card { get; }
 
-    /// <exception cref="CardException">No service, reader or card, or none of a kind that is known.</exception>
+    /// <exception cref="CardException">No service, reader, card or token, or none of a kind that is known.</exception>
     /// <exception cref="IOException">No such virtual card.</exception>
     public static CardConnection Open(CardChoice choice)
     {
         ArgumentNullException.ThrowIfNull(choice);
+        if (choice.Module is { } module)
+        {
+            var token = TokenCard.Open(module, choice.Token);
+            return new CardConnection(token, token, null);
+        }
         if (choice.VirtualCard is { } file)
         {
             var card = VirtualCards.Open(file);
@@ -42,7 +49,7 @@ public sealed class CardConnection : IDisposable
     public static async Task<CardConnection> OpenAsync(CardChoice choice, TimeSpan wait, TimeProvider time, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(choice);
-        if (wait <= TimeSpan.Zero || choice.VirtualCard is not null)
+        if (wait <= TimeSpan.Zero || choice.VirtualCard is not null || choice.Module is not null)
             return Open(choice);
         var reader = await CardWatcher.WaitForCardAsync(choice.Reader, wait, time, cancellationToken)
             ?? throw new CardException(CardFault.NoCard, "No card was inserted in time.");

@@ -63,6 +63,10 @@ public sealed class TokenConnection : IDisposable
     public TokenDescription Describe() =>
         _module.Call(library => TokenDescription.From(Pkcs11Module.Slot(library, _slot).GetTokenInfo()));
 
+    /// <summary>The token itself deciphers with AES in CBC mode.</summary>
+    public bool DeciphersAes() =>
+        _module.Call(library => Pkcs11Module.Slot(library, _slot).GetMechanismList().Contains(CKM.CKM_AES_CBC));
+
     /// <summary>Logs in; whoever was logged in by this connection is logged out before.</summary>
     /// <param name="pin">Null where it is typed at the reader.</param>
     public PinAnswer Login(TokenRole role, string? pin)

@@ -51,7 +51,10 @@ public interface ICard
     byte[] DecipherAes(ReadOnlySpan<byte> blocks);
 }
 
-/// <summary>A card in the hands of who issues it. The administrator must be verified for every one of these.</summary>
+/// <summary>
+/// A card in the hands of who issues it. The administrator must be verified for every one of these; on a token, whose security
+/// officer can't have keys made, its user.
+/// </summary>
 public interface IIssuableCard : ICard
 {
     /// <summary>The slot that a use has on this card; null where it has none apart.</summary>

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
+using GatewaySecure.Cards;
 using GatewaySecure.SmartCard;
 using GatewaySecure.TestKit;
 using GatewaySecure.VirtualCard;
@@ -74,6 +75,35 @@ public sealed class OldMailTests : IDisposable
         Write("stranger", Certify(stranger, "stranger"));
         await SealAsync("stranger", "-aes-256-cbc");
         Assert.Equal((int)OpeningStatus.NotForThisCard, (await CardmailAsync()).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_token_opens_mail_through_its_module()
+    {
+        var token = await SoftHsm.Instance.CreateTokenAsync();
+        using var old = RSA.Create(2048);
+        using var present = ECDiffieHellman.Create(ECCurve.NamedCurves.nistP256);
+        using (var card = TokenCard.Open(SoftHsm.Module, token.Label))
+        using (card.BeginSession())
+        {
+            Assert.IsType<PinResult.Ok>(card.Verify(CardPin.User, token.Pin, CardUse.Decipher));
+            Bring(card, card.Slot(CardUse.Decipher)!, old, "old");
+            card.RetireKey(card.Slot(CardUse.Decipher)!);
+            Bring(card, card.Slot(CardUse.Decipher)!, present, "present");
+        }
+        string[] which = ["--module", SoftHsm.Module, "--token", token.Label];
+        foreach (var (name, more) in new[] { ("old", new[] { "-keyopt", "rsa_padding_mode:oaep", "-keyopt", "rsa_oaep_md:sha256" }), ("present", []) })
+        {
+            await SealAsync(name, "-aes-256-cbc", more);
+            var result = await Tool.RunAsync("dotnet",
+                [typeof(MailOpening).Assembly.Location, "open", Mail, "--out", Clear, "--pin-stdin", "--json", .. which],
+                Encoding.ASCII.GetBytes(token.Pin + "\n"), SoftHsm.Instance.Environment);
+            Assert.True(result.ExitCode is 0 or 1, result.All);
+            Assert.Contains("For the card's key.", await File.ReadAllTextAsync(Clear, Cancel), StringComparison.Ordinal);
+            File.Delete(Clear);
+        }
+        var status = await Tool.RunAsync("dotnet", [typeof(MailOpening).Assembly.Location, "status", .. which], null, SoftHsm.Instance.Environment);
+        Assert.Contains("opens old mail", status.Checked().All, StringComparison.Ordinal);
     }
 
     private string Card => _directory["bob.card"];

@@ -85,7 +85,7 @@ public sealed class AuditTests
         await kdc.StopAsync();
         var database = Path.Combine(kdc.State, "gatewaysecure.db");
         Assert.Null((await AuditChain.VerifyFileAsync(database, [], Cancel)).Fault);
-        await using var again = await KdcKeys.OpenAsync(KdcState.At(kdc.State), Cancel);
+        await using var again = await KdcKeys.OpenAsync(KdcState.At(kdc.State), null, Cancel);
         var shown = await ShownAsync(again);
         Assert.DoesNotContain("bob@example.org", shown, StringComparison.Ordinal);
         Assert.Contains("(forgotten)", shown, StringComparison.Ordinal);

@@ -1,30 +1,35 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using GatewaySecure.Cards;
+using GatewaySecure.TestKit;
 using GatewaySecure.VirtualCard;
 
 namespace GatewaySecure.SmartCard.Tests;
 
-/// <summary>What holds for a card of any kind, through the interface that programs use.</summary>
+/// <summary>What holds for a card of any kind, through the interface that programs use. Tokens are SoftHSM's.</summary>
+[Collection("tokens")]
 public sealed class EveryCardTests : IDisposable
 {
     private static readonly DateTimeOffset Now = new(2026, 3, 1, 0, 0, 0, TimeSpan.Zero);
-    private readonly List<IVirtualCard> _cards = [];
+    private readonly List<IDisposable> _cards = [];
 
     public static TheoryData<CardKind, CardKeyAlgorithm> KindsAndAlgorithms =>
-        [.. from kind in new[] { CardKind.OpenPgp, CardKind.Piv } from a in Enum.GetValues<CardKeyAlgorithm>() select (kind, a)];
+        [.. from kind in Enum.GetValues<CardKind>() from a in Enum.GetValues<CardKeyAlgorithm>() select (kind, a)];
 
-    public static TheoryData<CardKind> Kinds => [CardKind.OpenPgp, CardKind.Piv];
+    public static TheoryData<CardKind> Kinds => [.. Enum.GetValues<CardKind>()];
+
+    public static TheoryData<CardKind> KindsThatCount => [CardKind.OpenPgp, CardKind.Piv];
 
     public void Dispose() => _cards.ForEach(c => c.Dispose());
 
     [Theory]
     [MemberData(nameof(KindsAndAlgorithms))]
-    public void Every_algorithm_signs_and_deciphers_or_agrees(CardKind kind, CardKeyAlgorithm algorithm)
+    public async Task Every_algorithm_signs_and_deciphers_or_agrees(CardKind kind, CardKeyAlgorithm algorithm)
     {
-        var (card, codes) = Card(kind);
+        var (card, codes) = await CardAsync(kind);
         using var own = TestKeys.Of(algorithm);
         using var session = card.BeginSession();
-        Ok(card.Verify(CardPin.Administrator, codes.Administrator, CardUse.Sign));
+        Issuer(card, codes);
         foreach (var use in new[] { CardUse.Sign, CardUse.Decipher })
             card.ImportKey(card.Slot(use)!, own, Now);
         var hash = SHA384.HashData("a text"u8);
@@ -57,11 +62,11 @@ public sealed class EveryCardTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void A_key_made_on_the_card_is_the_one_it_tells_of(CardKind kind)
+    public async Task A_key_made_on_the_card_is_the_one_it_tells_of(CardKind kind)
     {
-        var (card, codes) = Card(kind);
+        var (card, codes) = await CardAsync(kind);
         using var session = card.BeginSession();
-        Ok(card.Verify(CardPin.Administrator, codes.Administrator, CardUse.Sign));
+        Issuer(card, codes);
         var made = card.GenerateKey(card.Slot(CardUse.Authenticate)!, CardKeyAlgorithm.P256, Now);
         var held = Held(card, CardUse.Authenticate);
         Assert.True(made.IsSameAs(held.Public));
@@ -72,10 +77,10 @@ public sealed class EveryCardTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Kinds))]
-    public void Wrong_pins_are_counted_down_to_blocked_and_the_unblocking_code_gives_them_back(CardKind kind)
+    [MemberData(nameof(KindsThatCount))]
+    public async Task Wrong_pins_are_counted_down_to_blocked_and_the_unblocking_code_gives_them_back(CardKind kind)
     {
-        var (card, codes) = Card(kind);
+        var (card, codes) = await CardAsync(kind);
         Assert.Equal(3, card.Describe().Pin(CardPin.User)!.TriesLeft);
         Assert.Equal(new PinResult.Wrong(2), card.Verify(CardPin.User, "999999", CardUse.Decipher));
         Assert.Equal(2, card.Describe().Pin(CardPin.User)!.TriesLeft);
@@ -92,10 +97,10 @@ public sealed class EveryCardTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Kinds))]
-    public void Codes_are_changed_by_those_who_know_them(CardKind kind)
+    [MemberData(nameof(KindsThatCount))]
+    public async Task Codes_are_changed_by_those_who_know_them(CardKind kind)
     {
-        var (card, codes) = Card(kind);
+        var (card, codes) = await CardAsync(kind);
         Assert.Equal(new PinResult.Wrong(2), card.ChangePin(CardPin.User, "999999", "246802"));
         Ok(card.ChangePin(CardPin.User, codes.User, "246802"));
         Ok(card.Verify(CardPin.User, "246802", CardUse.Decipher));
@@ -110,12 +115,12 @@ public sealed class EveryCardTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void A_session_leaves_nothing_verified(CardKind kind)
+    public async Task A_session_leaves_nothing_verified(CardKind kind)
     {
-        var (card, codes) = Card(kind);
+        var (card, codes) = await CardAsync(kind);
         using (card.BeginSession())
         {
-            Ok(card.Verify(CardPin.Administrator, codes.Administrator, CardUse.Sign));
+            Issuer(card, codes);
             card.GenerateKey(card.Slot(CardUse.Decipher)!, CardKeyAlgorithm.P256, Now);
         }
         using (card.BeginSession())
@@ -131,16 +136,16 @@ public sealed class EveryCardTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Identity_and_certificate_are_told_without_a_pin(CardKind kind)
+    public async Task Identity_and_certificate_are_told_without_a_pin(CardKind kind)
     {
-        var (card, codes) = Card(kind);
+        var (card, codes) = await CardAsync(kind);
         Assert.Null(card.ReadIdentity());
         using var own = TestKeys.Of(CardKeyAlgorithm.Rsa2048);
         var certificate = TestKeys.Certificate((RSA)own, 0);
         var identity = RandomNumberGenerator.GetBytes(90);
         using (card.BeginSession())
         {
-            Ok(card.Verify(CardPin.Administrator, codes.Administrator, CardUse.Sign));
+            Issuer(card, codes);
             card.ImportKey(card.Slot(CardUse.Decipher)!, own, Now);
             card.PutCertificate(card.Slot(CardUse.Decipher)!, certificate);
             card.PutIdentity(identity);
@@ -154,11 +159,11 @@ public sealed class EveryCardTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void The_platforms_types_refuse_another_curve_and_another_length(CardKind kind)
+    public async Task The_platforms_types_refuse_another_curve_and_another_length(CardKind kind)
     {
-        var (card, codes) = Card(kind);
+        var (card, codes) = await CardAsync(kind);
         using var session = card.BeginSession();
-        Ok(card.Verify(CardPin.Administrator, codes.Administrator, CardUse.Sign));
+        Issuer(card, codes);
         card.GenerateKey(card.Slot(CardUse.Decipher)!, CardKeyAlgorithm.P256, Now);
         Ok(card.Verify(CardPin.User, codes.User, CardUse.Decipher));
         using var key = new CardEcdh(card, Held(card, CardUse.Decipher));
@@ -170,8 +175,19 @@ public sealed class EveryCardTests : IDisposable
 
     internal static CardHeldKey Held(ICard card, CardUse use) => card.ReadKeys().First(k => k.Slot.Use == use && !k.Slot.Retired);
 
-    private (IIssuableCard Card, Codes Codes) Card(CardKind kind)
+    private static void Issuer(ICard card, Codes codes) => Ok(card.Kind == CardKind.Token
+        ? card.Verify(CardPin.User, codes.User, CardUse.Decipher)
+        : card.Verify(CardPin.Administrator, codes.Administrator, CardUse.Sign));
+
+    private async Task<(IIssuableCard Card, Codes Codes)> CardAsync(CardKind kind)
     {
+        if (kind == CardKind.Token)
+        {
+            var token = await TestTokens.CreateAsync();
+            var opened = TokenCard.Open(SoftHsm.Module, token.Label);
+            _cards.Add(opened);
+            return (opened, new Codes(token.Pin, "", token.OfficerPin));
+        }
         IVirtualCard card = kind == CardKind.Piv ? VirtualPivCard.CreateInMemory() : VirtualOpenPgpCard.CreateInMemory();
         _cards.Add(card);
         var client = CardRecognition.Select(TestCards.Channel(card));
