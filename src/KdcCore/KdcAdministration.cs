@@ -108,6 +108,8 @@ public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeP
         Func<CardIdentity, ReadOnlyMemory<byte>, CancellationToken, ValueTask> write,
         CancellationToken cancellationToken)
     {
+        if (ports.Vault is not IClearMasterKeyVault vault)
+            throw new AdministrationException($"The {ports.Vault.Description} gives no key in clear; cards are issued at a station whose transport key it trusts.");
         var before = await GetAsync(id, cancellationToken);
         var now = Now;
         if (before.Kind != PrincipalKind.User || before.Addresses.FirstOrDefault(a => a.IsHeldAt(now)) is not { } held)
@@ -122,7 +124,7 @@ public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeP
         await AuditAsync("key.release", id, $"kvno={name.Kvno} card={card} channel={channel} vault={ports.Vault.Description}", cancellationToken);
         try
         {
-            await ports.Vault.ReleaseAsync(key, (clear, ct) => write(identity, clear, ct), cancellationToken);
+            await vault.ReleaseAsync(key, (clear, ct) => write(identity, clear, ct), cancellationToken);
         }
         catch (Exception e)
         {

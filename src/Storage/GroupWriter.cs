@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Threading.Channels;
 using GatewaySecure.KdcCore;
 using Microsoft.Data.Sqlite;
@@ -99,6 +100,8 @@ internal sealed class GroupWriter : IAsyncDisposable
                         PrincipalId = key.Name.Principal.ToString(), Kvno = key.Name.Kvno, Wrapped = key.Wrapped.ToArray(),
                     });
                 }
+                if (!entry.Rewrapped.IsEmpty)
+                    await RewrapAsync(db, entry.Rewrapped);
                 if (entry.Certificate is { } certificate)
                     await PutAsync(db, certificate);
                 if (entry.Crl is { } crl)
@@ -150,6 +153,18 @@ internal sealed class GroupWriter : IAsyncDisposable
                     PrincipalId = id, Key = key, Address = held.Address.ToString(), ValidFrom = from, ValidUntil = until,
                 });
         }
+    }
+
+    private static async Task RewrapAsync(GatewayDbContext db, ImmutableArray<WrappedMasterKey> keys)
+    {
+        foreach (var key in keys)
+        {
+            var row = await db.MasterKeys.FindAsync(key.Name.Principal.ToString(), key.Name.Kvno)
+                ?? throw new StaleRecordException($"Key version {key.Name.Kvno} of principal {key.Name.Principal} is gone.");
+            row.Wrapped = key.Wrapped.ToArray();
+        }
+        // Readers that run keep what they read as long as this number stays.
+        await db.Database.ExecuteSqlAsync($"UPDATE directory_version SET version = version + 1");
     }
 
     private static async Task PutAsync(GatewayDbContext db, CertificateRecord certificate)

@@ -62,7 +62,7 @@ internal sealed class MasterKeyRow
 
     public int Kvno { get; init; }
 
-    public required byte[] Wrapped { get; init; }
+    public required byte[] Wrapped { get; set; }
 }
 
 /// <summary>The public key of a card without an AES slot, with the realm's signature.</summary>

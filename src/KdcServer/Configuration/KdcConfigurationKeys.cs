@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using GatewaySecure.HsmAdapter;
 
 namespace GatewaySecure.KdcServer.Configuration;
 
@@ -6,7 +7,7 @@ namespace GatewaySecure.KdcServer.Configuration;
 internal static class KdcConfigurationKeys
 {
     /// <summary>In the order of the sample.</summary>
-    public static readonly string[] Top = ["realm", "listeners", "tls", "ticket-lifetime", "limits"];
+    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits"];
 
     public static readonly string[] Tls = ["certificate", "key"];
 
@@ -20,6 +21,7 @@ internal static class KdcConfigurationKeys
     {
         [""] = Top,
         ["tls"] = Tls,
+        ["vault"] = [.. VaultSettings.Keys],
         ["limits"] = Limits,
     }.ToFrozenDictionary();
 }

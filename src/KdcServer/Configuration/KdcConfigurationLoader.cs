@@ -1,4 +1,5 @@
 using System.Net;
+using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
 using GatewaySecure.Settings;
 
@@ -22,6 +23,7 @@ internal static class KdcConfigurationLoader
             Realm = Realm.TryParse(name, out var realm) ? realm : Realm.Parse("localhost"),
             Listeners = top.List<IPEndPoint>("listeners", ValueParsers.EndPoint!),
             Tls = top.Section("tls", KdcConfigurationKeys.Tls) is { } tls ? new TlsFiles(tls.RequiredFile("certificate"), tls.RequiredFile("key")) : null,
+            Vault = VaultSettings.Read(top),
             TicketLifetime = top.Optional<TimeSpan>("ticket-lifetime", ValueParsers.Duration, TimeSpan.FromDays(7)),
             Limits = top.Section("limits", KdcConfigurationKeys.Limits) is { } limits ? ReadLimits(limits) : new KdcLimits(),
         };

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
 
 namespace GatewaySecure.KdcServer.Configuration;
@@ -13,6 +14,8 @@ internal sealed record KdcServerConfiguration
 
     /// <summary>Null: a self-signed certificate is made, for trials.</summary>
     public TlsFiles? Tls { get; init; }
+
+    public VaultSettings Vault { get; init; } = VaultSettings.Software;
 
     public TimeSpan TicketLifetime { get; init; } = TimeSpan.FromDays(7);
 

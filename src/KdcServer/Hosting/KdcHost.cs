@@ -89,7 +89,7 @@ internal sealed class KdcHost : IAsyncDisposable
         Own(StateLock.Take(state.Root, "kdc"));
         var logs = Own(ServerLogging.Create(logFile));
         _log = logs.CreateLogger<KdcHost>();
-        var keys = Own(await KdcKeys.OpenAsync(state, cancellationToken));
+        var keys = Own(await KdcKeys.OpenAsync(state, configuration.Vault, cancellationToken));
         var ports = keys.Ports;
         var limits = configuration.Limits;
         _drain = limits.DrainTimeout;
