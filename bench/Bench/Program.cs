@@ -1,15 +1,16 @@
 using System.CommandLine;
 using GatewaySecure.Bench;
 using GatewaySecure.Bench.Memory;
+using GatewaySecure.Bench.Queue;
 using GatewaySecure.Bench.Relay;
 using GatewaySecure.Bench.Smime;
 
 var name = new Argument<string?>("name")
 {
-    Description = "relay, smime or memory; relay and smime without it",
+    Description = "relay, smime, memory or queue; relay and smime without it",
     Arity = ArgumentArity.ZeroOrOne,
 };
-name.AcceptOnlyFromAmong("relay", "smime", "memory");
+name.AcceptOnlyFromAmong("relay", "smime", "memory", "queue");
 var quick = new Option<bool>("--quick") { Description = "fewer cases and rounds: a minute for each name" };
 var json = new Option<FileInfo?>("--json") { Description = "also write the results to this file" };
 var rsa = new Option<bool>("--rsa") { Description = "relay: sign with RSA-2048 instead of ECDSA P-256" };
@@ -33,6 +34,8 @@ root.SetAction(async (parsed, _) =>
             await RelayBench.RunAsync(effort, report, parsed.GetValue(rsa) ? Signing.Rsa2048 : Signing.P256);
         if (wanted is "memory")
             await MemoryBench.RunAsync(effort, report);
+        if (wanted is "queue")
+            await QueueBench.RunAsync(effort, report);
     }
     catch (Exception e) when (e is InvalidOperationException or TimeoutException or IOException)
     {

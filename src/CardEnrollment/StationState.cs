@@ -8,10 +8,10 @@ namespace GatewaySecure.CardEnrollment;
 internal sealed class StationState : IAsyncDisposable
 {
     private readonly GatewayDatabase _database;
-    private readonly SoftwareVault _vault;
+    private readonly IKeyVault _vault;
     private readonly RealmKey _realm;
 
-    private StationState(GatewayDatabase database, SoftwareVault vault)
+    private StationState(GatewayDatabase database, IKeyVault vault)
     {
         _database = database;
         _vault = vault;
@@ -28,7 +28,7 @@ internal sealed class StationState : IAsyncDisposable
     {
         if (!Directory.Exists(directory))
             throw new DirectoryNotFoundException($"There is no state directory {directory}; give the gateway's.");
-        var vault = SoftwareVault.OpenOrCreate(directory);
+        var vault = KeyVaults.Open(null, directory, TimeProvider.System);
         try
         {
             return new StationState(await GatewayDatabase.OpenAsync(Path.Combine(directory, "gatewaysecure.db"), cancellationToken), vault);

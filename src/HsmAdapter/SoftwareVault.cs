@@ -9,12 +9,13 @@ namespace GatewaySecure.HsmAdapter;
 /// for the time of one operation. What it wraps is bound to its name, so rows that were swapped or changed fail
 /// with <see cref="CryptographicException"/>. Thread-safe. Everything that shows it must say <see cref="Description"/>.
 /// </summary>
-public sealed class SoftwareVault : IMasterKeyVault, IMasterKeyReceiver, IDisposable
+public sealed class SoftwareVault : IKeyVault, IClearMasterKeyVault
 {
     private const int KeySize = 32;
     private const string TransportKeyName = "transport";
 
     private readonly KeyBox _masterKeys;
+    private readonly KeyBox _escrow;
     private readonly KeyBox _spool;
     private readonly KeyBox _signing;
     private readonly string _directory;
@@ -23,7 +24,8 @@ public sealed class SoftwareVault : IMasterKeyVault, IMasterKeyReceiver, IDispos
     {
         _directory = directory;
         _masterKeys = new KeyBox(vaultKey, "GatewaySecure/vault/master-keys/1");
-        _spool = new KeyBox(vaultKey, "GatewaySecure/vault/spool/1");
+        _escrow = new KeyBox(vaultKey, "GatewaySecure/vault/escrow/1");
+        _spool = new KeyBox(vaultKey, SpoolKey.Purpose);
         _signing = new KeyBox(vaultKey, "GatewaySecure/vault/signing/1");
         Spool = new SpoolKey(_spool);
         Marks = new MarkKey(vaultKey);
@@ -39,13 +41,16 @@ public sealed class SoftwareVault : IMasterKeyVault, IMasterKeyReceiver, IDispos
     /// <summary>For the marks on mail that was dealt with.</summary>
     public MarkKey Marks { get; }
 
+    /// <summary>Whether the directory's keys are in such a vault already.</summary>
+    public static bool Exists(string stateDirectory) => File.Exists(KeyFile(stateDirectory));
+
     /// <summary>Keys below <c>vault/</c> of the state directory, made at the first start.</summary>
     /// <exception cref="InvalidDataException">The key file is damaged, or others may read it.</exception>
     public static SoftwareVault OpenOrCreate(string stateDirectory)
     {
         var directory = Path.Combine(stateDirectory, "vault");
         DurableFile.CreateDirectory(directory);
-        var key = TrialKeyFile.OpenOrCreate(Path.Combine(directory, "vault-key.trial"));
+        var key = TrialKeyFile.OpenOrCreate(KeyFile(stateDirectory));
         try
         {
             return new SoftwareVault(directory, key);
@@ -75,7 +80,7 @@ public sealed class SoftwareVault : IMasterKeyVault, IMasterKeyReceiver, IDispos
     {
         Span<byte> key = stackalloc byte[KeySize];
         RandomNumberGenerator.Fill(key);
-        var wrapped = _masterKeys.Seal(key, Context(name));
+        var wrapped = _masterKeys.Seal(key, KeyNames.Of(name));
         CryptographicOperations.ZeroMemory(key);
         return new(new WrappedMasterKey(name, wrapped));
     }
@@ -90,7 +95,7 @@ public sealed class SoftwareVault : IMasterKeyVault, IMasterKeyReceiver, IDispos
         zero.Clear();
         try
         {
-            _masterKeys.Open(key.Wrapped.Span, Context(key.Name), clear);
+            _masterKeys.Open(key.Wrapped.Span, KeyNames.Of(key.Name), clear);
             using var aes = Aes.Create();
             aes.SetKey(clear);
             return new(aes.DecryptCbc(input.Span, zero, PaddingMode.None));
@@ -110,8 +115,56 @@ public sealed class SoftwareVault : IMasterKeyVault, IMasterKeyReceiver, IDispos
         var clear = GC.AllocateArray<byte>(KeySize, pinned: true);
         try
         {
-            _masterKeys.Open(key.Wrapped.Span, Context(key.Name), clear);
+            _masterKeys.Open(key.Wrapped.Span, KeyNames.Of(key.Name), clear);
             await use(clear, cancellationToken);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(clear);
+        }
+    }
+
+    public ValueTask<string?> ObjectionToAsync(ReadOnlyMemory<byte> transportKey, CancellationToken cancellationToken)
+    {
+        using var rsa = TransportEncryption.ReadKey(transportKey.Span);
+        return new(rsa is null ? $"The transport key is not an RSA key of at least {TransportEncryption.MinimumBits} bits." : null);
+    }
+
+    public async ValueTask<byte[]> SendAsync(WrappedMasterKey key, ReadOnlyMemory<byte> transportKey, CancellationToken cancellationToken)
+    {
+        using var rsa = Receiver(transportKey);
+        byte[] sent = [];
+        await ReleaseAsync(
+            key,
+            (clear, _) =>
+            {
+                sent = rsa.Encrypt(clear.Span, TransportEncryption.Padding);
+                return default;
+            },
+            cancellationToken);
+        return sent;
+    }
+
+    public ValueTask<EscrowedKey> GenerateEscrowedAsync(PrincipalId principal, EscrowAlgorithm algorithm, CancellationToken cancellationToken)
+    {
+        using AsymmetricAlgorithm pair = KeyNames.RsaBits(algorithm) is > 0 and var bits
+            ? RSA.Create(bits) : ECDiffieHellman.Create(KeyNames.Curve(algorithm));
+        var key = new EscrowedKey(principal, algorithm, pair.ExportSubjectPublicKeyInfo(), default);
+        var clear = pair.ExportPkcs8PrivateKey();
+        key = key with { Wrapped = _escrow.Seal(clear, KeyNames.Of(key)) };
+        CryptographicOperations.ZeroMemory(clear);
+        return new(key);
+    }
+
+    public ValueTask<byte[]> SendEscrowedAsync(EscrowedKey key, ReadOnlyMemory<byte> transportKey, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        using var rsa = Receiver(transportKey);
+        var clear = GC.AllocateArray<byte>(Math.Max(0, key.Wrapped.Length - KeyBox.Overhead), pinned: true);
+        try
+        {
+            _escrow.Open(key.Wrapped.Span, KeyNames.Of(key), clear);
+            return new(TransportEncryption.SealPrivateKey(rsa, clear));
         }
         finally
         {
@@ -133,7 +186,7 @@ public sealed class SoftwareVault : IMasterKeyVault, IMasterKeyReceiver, IDispos
         {
             if (clear.Length != KeySize)
                 throw new CryptographicException("What was received is no master key.");
-            return new(new WrappedMasterKey(name, _masterKeys.Seal(clear, Context(name))));
+            return new(new WrappedMasterKey(name, _masterKeys.Seal(clear, KeyNames.Of(name))));
         }
         finally
         {
@@ -144,18 +197,21 @@ public sealed class SoftwareVault : IMasterKeyVault, IMasterKeyReceiver, IDispos
     public void Dispose()
     {
         _masterKeys.Dispose();
+        _escrow.Dispose();
         _spool.Dispose();
         _signing.Dispose();
         Marks.Dispose();
     }
 
-    private static byte[] Context(MasterKeyName name) => Encoding.ASCII.GetBytes($"{name.Principal}/{name.Kvno}");
+    private static string KeyFile(string stateDirectory) => Path.Combine(stateDirectory, "vault", "vault-key.trial");
+
+    private static RSA Receiver(ReadOnlyMemory<byte> transportKey) => TransportEncryption.ReadKey(transportKey.Span)
+        ?? throw new CryptographicException($"The transport key is not an RSA key of at least {TransportEncryption.MinimumBits} bits.");
 
     /// <summary>Stores the fresh key where there is none yet, and returns the stored one.</summary>
     private AsymmetricAlgorithm LoadOrStore(string name, string kind, AsymmetricAlgorithm key)
     {
-        if (name.Length is 0 or > 64 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
-            throw new ArgumentException("A key's name has 1 to 64 letters, digits, '-' and '_'.", nameof(name));
+        KeyNames.Demand(name);
         var path = Path.Combine(_directory, $"signing-{name}.{kind}.wrapped");
         var context = Encoding.ASCII.GetBytes($"{kind}/{name}");
         if (!File.Exists(path))

@@ -6,6 +6,8 @@ namespace GatewaySecure.HsmAdapter;
 /// </summary>
 public sealed class SpoolKey
 {
+    internal const string Purpose = "GatewaySecure/vault/spool/1";
+
     private readonly KeyBox _box;
 
     internal SpoolKey(KeyBox box) => _box = box;

@@ -51,6 +51,8 @@ public sealed class GatewayEnrolment(Realm realm, KdcPorts ports, TimeProvider t
         using var rsa = TransportEncryption.ReadKey(transportKey.Span);
         if (rsa is null)
             return new EnrolmentOutcome.Refused($"The transport key is not an RSA key of at least {TransportEncryption.MinimumBits} bits.");
+        if (await ports.Vault.ObjectionToAsync(transportKey, cancellationToken) is { } objection)
+            return new EnrolmentOutcome.Refused(objection);
         var key = await ports.Vault.GenerateAsync(new MasterKeyName(gateway.Id, gateway.Kvno + 1), cancellationToken);
         // Before the key leaves: the token is used up, and the release is on record.
         await SaveAsync(
@@ -58,7 +60,7 @@ public sealed class GatewayEnrolment(Realm realm, KdcPorts ports, TimeProvider t
             "key.enrol", gateway.Id.ToString(),
             $"kvno={key.Name.Kvno} vault={ports.Vault.Description} transport={Convert.ToHexStringLower(SHA256.HashData(transportKey.Span))}",
             key, cancellationToken);
-        return new EnrolmentOutcome.Enrolled(realm, key.Name, await TransportEncryption.SendAsync(ports.Vault, key, rsa, cancellationToken));
+        return new EnrolmentOutcome.Enrolled(realm, key.Name, await ports.Vault.SendAsync(key, transportKey, cancellationToken));
     }
 
     private ValueTask SaveAsync(

@@ -15,6 +15,9 @@ public interface IPrincipalStore
     /// <param name="certificate">SHA-256, 64 hexadecimal digits in upper case.</param>
     ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken);
 
+    /// <summary>The key under which the principal's addresses stand in the audit; null where it was thrown away.</summary>
+    ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken);
+
     /// <summary>All, by name, deleted ones too.</summary>
     ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken);
 }
@@ -57,11 +60,20 @@ public sealed record AuditEntry(
     /// <summary>A new certificate, or the new standing of a known one.</summary>
     public CertificateRecord? Certificate { get; init; }
 
+    /// <summary>Of the new principal, for its addresses in the audit.</summary>
+    public ReadOnlyMemory<byte> AuditKey { get; init; }
+
+    /// <summary>The changed principal's audit key is thrown away, and the addresses that it ever held with it.</summary>
+    public bool Forgets { get; init; }
+
     /// <summary>The public key of a new card without an AES slot.</summary>
     public CardPoint? Point { get; init; }
 
     /// <summary>A new CRL.</summary>
     public CrlRecord? Crl { get; init; }
+
+    /// <summary>Keys that exist, wrapped anew.</summary>
+    public ImmutableArray<WrappedMasterKey> Rewrapped { get; init; } = [];
 }
 
 /// <summary>That a ticket was issued, with the very octets of its context.</summary>
@@ -94,8 +106,21 @@ public interface IMasterKeyVault
     /// <summary>The master key operation (<see cref="IMasterKey"/>) under a wrapped key; 32 octets each way.</summary>
     ValueTask<byte[]> DecryptBlocksAsync(WrappedMasterKey key, ReadOnlyMemory<byte> input, CancellationToken cancellationToken);
 
+    /// <summary>Whether a key may leave for this transport key; a vault of the real kind knows those that its security officer registered.</summary>
+    /// <param name="transportKey">SubjectPublicKeyInfo of the receiver's RSA key.</param>
+    /// <returns>Null where it may, else why not, one plain sentence.</returns>
+    ValueTask<string?> ObjectionToAsync(ReadOnlyMemory<byte> transportKey, CancellationToken cancellationToken);
+
+    /// <summary>The move path: the key, encrypted to the receiver's transport key (<see cref="TransportEncryption"/>).</summary>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">The vault has an objection to the transport key.</exception>
+    ValueTask<byte[]> SendAsync(WrappedMasterKey key, ReadOnlyMemory<byte> transportKey, CancellationToken cancellationToken);
+}
+
+/// <summary>A vault for trials, which gives a key in clear; an HSM does not.</summary>
+public interface IClearMasterKeyVault : IMasterKeyVault
+{
     /// <summary>
-    /// The move path, for issuing a card: the clear key exists for the time of <paramref name="use"/> and is zeroed after it.
+    /// For issuing a card beside the vault: the clear key exists for the time of <paramref name="use"/> and is zeroed after it.
     /// The callback must not keep it.
     /// </summary>
     ValueTask ReleaseAsync(
@@ -111,6 +136,53 @@ public interface IMasterKeyReceiver
     /// <summary>Takes a key that <see cref="TransportEncryption"/> encrypted to the transport key, and wraps it as its own.</summary>
     /// <exception cref="System.Security.Cryptography.CryptographicException">It was not encrypted to this vault.</exception>
     ValueTask<WrappedMasterKey> ReceiveAsync(MasterKeyName name, ReadOnlyMemory<byte> encrypted, CancellationToken cancellationToken);
+}
+
+/// <summary>Which kind of key is made for escrow.</summary>
+public enum EscrowAlgorithm
+{
+    Rsa2048,
+    Rsa3072,
+    Rsa4096,
+    EcP256,
+    EcP384,
+}
+
+/// <summary>A user's encryption key as the database keeps it: the private half wrapped by the vault key and bound to all the rest.</summary>
+/// <param name="PublicKey">SubjectPublicKeyInfo.</param>
+public sealed record EscrowedKey(
+    PrincipalId Principal, EscrowAlgorithm Algorithm, ReadOnlyMemory<byte> PublicKey, ReadOnlyMemory<byte> Wrapped);
+
+/// <summary>
+/// Where users' encryption keys are made that the organisation must be able to recover; never signing keys. A key that was changed, or put
+/// beside another principal or public half, fails with <see cref="System.Security.Cryptography.CryptographicException"/>. Safe for concurrent use.
+/// </summary>
+public interface IEscrowVault
+{
+    /// <summary>A new pair; the private half comes out wrapped only.</summary>
+    ValueTask<EscrowedKey> GenerateEscrowedAsync(PrincipalId principal, EscrowAlgorithm algorithm, CancellationToken cancellationToken);
+
+    /// <summary>The private half as PKCS #8, encrypted to a transport key; <see cref="TransportEncryption.OpenPrivateKey"/> opens it.</summary>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">The vault has an objection to the transport key.</exception>
+    ValueTask<byte[]> SendEscrowedAsync(EscrowedKey key, ReadOnlyMemory<byte> transportKey, CancellationToken cancellationToken);
+}
+
+/// <summary>A vault whose vault key has versions: what is under an older one is wrapped again under the present one.</summary>
+public interface IRewrappingVault : IMasterKeyVault
+{
+    /// <summary>Under the present version of the vault key.</summary>
+    bool IsCurrent(WrappedMasterKey key);
+
+    ValueTask<WrappedMasterKey> RewrapAsync(WrappedMasterKey key, CancellationToken cancellationToken);
+}
+
+/// <summary>Goes through all wrapped master keys, for <see cref="IRewrappingVault"/>.</summary>
+public interface IMasterKeyRows
+{
+    /// <summary>In a fixed order, those behind the given one.</summary>
+    ValueTask<ImmutableArray<WrappedMasterKey>> AfterAsync(MasterKeyName? last, int count, CancellationToken cancellationToken);
+
+    ValueTask<int> CountAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>A master key that stays in the vault, as a gateway's own does.</summary>

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace GatewaySecure.KdcCore;
 
-/// <summary>How a master key travels from one vault to another: RSA-OAEP to the receiving vault's transport key.</summary>
+/// <summary>How a master key travels from one vault to another, or to a station: RSA-OAEP to the receiver's transport key.</summary>
 public static class TransportEncryption
 {
     public const int MinimumBits = 3072;
@@ -28,19 +28,31 @@ public static class TransportEncryption
         return null;
     }
 
-    /// <summary>The key leaves the vault for the time of this one encryption.</summary>
-    public static async ValueTask<byte[]> SendAsync(IMasterKeyVault vault, WrappedMasterKey key, RSA transportKey, CancellationToken cancellationToken)
+    /// <summary>A private key (PKCS #8) for a receiver: an AES-256 key by RSA-OAEP, and behind it the private key under that (RFC 5649), as CKM_RSA_AES_KEY_WRAP does.</summary>
+    public static byte[] SealPrivateKey(RSA transportKey, ReadOnlySpan<byte> pkcs8)
     {
-        ArgumentNullException.ThrowIfNull(vault);
-        byte[] encrypted = [];
-        await vault.ReleaseAsync(
-            key,
-            (clear, _) =>
-            {
-                encrypted = transportKey.Encrypt(clear.Span, Padding);
-                return default;
-            },
-            cancellationToken);
-        return encrypted;
+        ArgumentNullException.ThrowIfNull(transportKey);
+        Span<byte> key = stackalloc byte[32];
+        RandomNumberGenerator.Fill(key);
+        using var aes = Aes.Create();
+        aes.SetKey(key);
+        byte[] result = [.. transportKey.Encrypt(key, Padding), .. aes.EncryptKeyWrapPadded(pkcs8)];
+        CryptographicOperations.ZeroMemory(key);
+        return result;
+    }
+
+    /// <returns>PKCS #8; the caller clears it.</returns>
+    /// <exception cref="CryptographicException">Damaged, or for another receiver.</exception>
+    public static byte[] OpenPrivateKey(RSA transportKey, ReadOnlySpan<byte> sealedKey)
+    {
+        ArgumentNullException.ThrowIfNull(transportKey);
+        var size = (transportKey.KeySize + 7) / 8;
+        if (sealedKey.Length <= size)
+            throw new CryptographicException("A transported private key is too short.");
+        var key = transportKey.Decrypt(sealedKey[..size], Padding);
+        using var aes = Aes.Create();
+        aes.SetKey(key);
+        CryptographicOperations.ZeroMemory(key);
+        return aes.DecryptKeyWrapPadded(sealedKey[size..]);
     }
 }

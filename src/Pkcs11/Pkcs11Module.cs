@@ -66,6 +66,9 @@ public sealed class Pkcs11Module
         };
     }
 
+    /// <summary>Looks anew at what is plugged in, for modules that look only when they start. All sessions and logins of this process with it end.</summary>
+    public void ForgetTokens() => Reinitialize(Generation);
+
     /// <summary>Initialises the module anew; waits for running calls. All sessions and logins of this process with it end.</summary>
     internal void Reinitialize(int knownGeneration)
     {

@@ -24,7 +24,9 @@ public sealed class GatewayDatabase : IAsyncDisposable
         _writer = new GroupWriter(Options);
         _version = new DirectoryVersion(connectionString);
         Principals = new PrincipalStore(Options, _version);
-        MasterKeys = new MasterKeyStore(Options, _version);
+        var keys = new MasterKeyStore(Options, _version);
+        MasterKeys = keys;
+        MasterKeyRows = keys;
         IssueRecords = new IssueRecordStore(Options);
         Certificates = new CertificateStore(Options);
         Audit = new AuditChain(Options, _writer);
@@ -35,6 +37,8 @@ public sealed class GatewayDatabase : IAsyncDisposable
     public IPrincipalStore Principals { get; }
 
     public IMasterKeyStore MasterKeys { get; }
+
+    public IMasterKeyRows MasterKeyRows { get; }
 
     public IIssueRecordStore IssueRecords { get; }
 

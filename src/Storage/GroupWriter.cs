@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Threading.Channels;
 using GatewaySecure.KdcCore;
 using Microsoft.Data.Sqlite;
@@ -84,7 +85,7 @@ internal sealed class GroupWriter : IAsyncDisposable
                 foreach (var issued in entry.Issued.IsDefault ? [] : entry.Issued)
                     db.Issues.Add(new IssueRow { TicketId = issued.Id.ToOctets(), Context = issued.Context.ToArray() });
                 if (entry.Saved is { } principal)
-                    await SaveAsync(db, principal);
+                    await SaveAsync(db, principal, entry);
                 if (entry.Point is { } point)
                 {
                     db.CardPoints.Add(new CardPointRow
@@ -99,6 +100,8 @@ internal sealed class GroupWriter : IAsyncDisposable
                         PrincipalId = key.Name.Principal.ToString(), Kvno = key.Name.Kvno, Wrapped = key.Wrapped.ToArray(),
                     });
                 }
+                if (!entry.Rewrapped.IsEmpty)
+                    await RewrapAsync(db, entry.Rewrapped);
                 if (entry.Certificate is { } certificate)
                     await PutAsync(db, certificate);
                 if (entry.Crl is { } crl)
@@ -124,7 +127,7 @@ internal sealed class GroupWriter : IAsyncDisposable
         return null;
     }
 
-    private static async Task SaveAsync(GatewayDbContext db, Principal principal)
+    private static async Task SaveAsync(GatewayDbContext db, Principal principal, AuditEntry entry)
     {
         var id = principal.Id.ToString();
         var row = await db.Principals.Include(p => p.Addresses).SingleOrDefaultAsync(p => p.Id == id);
@@ -137,6 +140,13 @@ internal sealed class GroupWriter : IAsyncDisposable
             db.Principals.Add(row);
         }
         principal.CopyTo(row);
+        if (!entry.AuditKey.IsEmpty)
+            db.AuditKeys.Add(new AuditKeyRow { PrincipalId = id, Key = entry.AuditKey.ToArray() });
+        if (entry.Forgets)
+        {
+            db.Addresses.RemoveRange(row.Addresses);
+            db.AuditKeys.RemoveRange(await db.AuditKeys.Where(k => k.PrincipalId == id).ToListAsync());
+        }
         foreach (var held in principal.Addresses)
         {
             var key = RowMapping.AddressKey(held.Address);
@@ -150,6 +160,18 @@ internal sealed class GroupWriter : IAsyncDisposable
                     PrincipalId = id, Key = key, Address = held.Address.ToString(), ValidFrom = from, ValidUntil = until,
                 });
         }
+    }
+
+    private static async Task RewrapAsync(GatewayDbContext db, ImmutableArray<WrappedMasterKey> keys)
+    {
+        foreach (var key in keys)
+        {
+            var row = await db.MasterKeys.FindAsync(key.Name.Principal.ToString(), key.Name.Kvno)
+                ?? throw new StaleRecordException($"Key version {key.Name.Kvno} of principal {key.Name.Principal} is gone.");
+            row.Wrapped = key.Wrapped.ToArray();
+        }
+        // Readers that run keep what they read as long as this number stays.
+        await db.Database.ExecuteSqlAsync($"UPDATE directory_version SET version = version + 1");
     }
 
     private static async Task PutAsync(GatewayDbContext db, CertificateRecord certificate)

@@ -6,11 +6,14 @@ namespace GatewaySecure.Storage;
 /// <summary>Between rows and KdcCore's values.</summary>
 internal static class RowMapping
 {
+    public static PrincipalId ToId(string text) =>
+        PrincipalId.TryParse(text, out var id) ? id : throw new InvalidDataException("A stored principal id is damaged.");
+
     /// <summary>Equal exactly where <see cref="MailAddress"/> says that two addresses are equal.</summary>
     public static string AddressKey(MailAddress address) => $"{address.LocalPart.ToUpperInvariant()}@{address.Domain.Ascii}";
 
     public static Principal ToPrincipal(this PrincipalRow row) => new(
-        PrincipalId.TryParse(row.Id, out var id) ? id : throw new InvalidDataException("A stored principal id is damaged."),
+        ToId(row.Id),
         (PrincipalKind)row.Kind,
         row.Name,
         (PrincipalStatus)row.Status,

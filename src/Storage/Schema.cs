@@ -55,6 +55,10 @@ internal static class Schema
           principal_id TEXT NOT NULL REFERENCES principal (id), kvno INTEGER NOT NULL, point BLOB NOT NULL, binding BLOB NOT NULL,
           PRIMARY KEY (principal_id, kvno)) STRICT, WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE audit_key (principal_id TEXT NOT NULL PRIMARY KEY REFERENCES principal (id), key BLOB NOT NULL) STRICT, WITHOUT ROWID;
+        INSERT INTO audit_key SELECT id, randomblob(32) FROM principal;
+        """,
     ];
 
     /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>

@@ -11,6 +11,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
     private readonly VersionedCache<PrincipalId, Principal?> _byId = new(version);
     private readonly VersionedCache<string, ImmutableArray<Principal>> _byAddress = new(version);
     private readonly VersionedCache<string, Principal?> _byCertificate = new(version);
+    private readonly VersionedCache<PrincipalId, byte[]?> _auditKeys = new(version);
 
     public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => _byId.GetAsync(id, async () =>
     {
@@ -43,6 +44,13 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
                 .SingleOrDefault(p => p.Status != PrincipalStatus.Revoked && p.Certificates.Contains(certificate));
         });
 
+    public ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken) => _auditKeys.GetAsync(id, async () =>
+    {
+        await using var db = new GatewayDbContext(options);
+        var text = id.ToString();
+        return (await db.AuditKeys.AsNoTracking().SingleOrDefaultAsync(k => k.PrincipalId == text, cancellationToken))?.Key;
+    });
+
     public async ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken)
     {
         await using var db = new GatewayDbContext(options);
@@ -52,7 +60,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
 }
 
 /// <summary>Wrapped keys out of the database.</summary>
-internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options, DirectoryVersion version) : IMasterKeyStore
+internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options, DirectoryVersion version) : IMasterKeyStore, IMasterKeyRows
 {
     private readonly VersionedCache<MasterKeyName, WrappedMasterKey?> _keys = new(version);
     private readonly VersionedCache<MasterKeyName, CardPoint?> _points = new(version);
@@ -65,6 +73,23 @@ internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options,
             .SingleOrDefaultAsync(k => k.PrincipalId == principal && k.Kvno == name.Kvno, cancellationToken);
         return row is null ? null : new WrappedMasterKey(name, row.Wrapped);
     });
+
+    public async ValueTask<ImmutableArray<WrappedMasterKey>> AfterAsync(MasterKeyName? last, int count, CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var principal = last?.Principal.ToString() ?? "";
+        var kvno = last?.Kvno ?? 0;
+        var rows = await db.MasterKeys.AsNoTracking()
+            .Where(k => k.PrincipalId.CompareTo(principal) > 0 || k.PrincipalId == principal && k.Kvno > kvno)
+            .OrderBy(k => k.PrincipalId).ThenBy(k => k.Kvno).Take(count).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => new WrappedMasterKey(new MasterKeyName(RowMapping.ToId(r.PrincipalId), r.Kvno), r.Wrapped))];
+    }
+
+    public async ValueTask<int> CountAsync(CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        return await db.MasterKeys.CountAsync(cancellationToken);
+    }
 
     public ValueTask<CardPoint?> FindPointAsync(MasterKeyName name, CancellationToken cancellationToken) => _points.GetAsync(name, async () =>
     {

@@ -22,7 +22,7 @@ public sealed class ArrowTests
         ["Cards"] = ["Pkcs11", "SmartCard", "VirtualCard"],
         ["MailRouting"] = ["Addresses", "Dns"],
         ["CertificateAuthority"] = ["Addresses", "KdcCore"],
-        ["HsmAdapter"] = ["KdcCore"],
+        ["HsmAdapter"] = ["KdcCore", "Pkcs11", "Settings"],
         ["KdcTransport"] = ["Addresses", "KdcCore"],
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],

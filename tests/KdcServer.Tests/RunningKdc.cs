@@ -51,7 +51,7 @@ internal sealed class RunningKdc : IAsyncDisposable
     {
         await StopAsync();
         _host = await KdcHost.StartAsync(Configuration, State, _directory["log"], _time, Cancel);
-        Keys = await KdcKeys.OpenAsync(KdcState.At(State), Cancel);
+        Keys = await KdcKeys.OpenAsync(KdcState.At(State), null, Cancel);
         Operator = Keys.Administration(Configuration, "test", _time);
     }
 
@@ -83,7 +83,7 @@ internal sealed class RunningKdc : IAsyncDisposable
         if (certificate is not null)
             await Operator.SetCertificatesAsync(gateway.Id, [certificate.GetCertHashString(HashAlgorithmName.SHA256)], Cancel);
         byte[] key = [];
-        await Keys.Vault.ReleaseAsync(
+        await ((IClearMasterKeyVault)Keys.Vault).ReleaseAsync(
             (await Keys.Ports.Keys.FindAsync(new MasterKeyName(gateway.Id, gateway.Kvno), Cancel))!,
             (clear, _) =>
             {

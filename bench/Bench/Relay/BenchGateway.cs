@@ -15,10 +15,15 @@ internal sealed class BenchGateway : IAsyncDisposable
 
     public const string Sender = "sender@inside.example";
 
+    private static readonly string Program = Path.Combine(Tree.Root, "artifacts", "bin", "Gateway", "release", "gateway");
+
     private readonly ChildServer _server;
-    private BenchGateway(ChildServer server, BenchKeys keys)
+    private readonly WorkDirectory _work;
+
+    private BenchGateway(ChildServer server, WorkDirectory work, BenchKeys keys)
     {
         _server = server;
+        _work = work;
         Keys = keys;
     }
 
@@ -31,18 +36,17 @@ internal sealed class BenchGateway : IAsyncDisposable
     public void ResetPeakMemory() => _server.ResetPeakMemory();
 
     /// <exception cref="InvalidOperationException">It is not built, or did not start; the message ends with its log.</exception>
-    public static async Task<BenchGateway> StartAsync(WorkDirectory work, int nextHop, Signing signing = Signing.P256, string more = "")
+    public static async Task<BenchGateway> StartAsync(WorkDirectory work, int nextHop, Signing signing = Signing.P256, string more = "", string furtherHops = "")
     {
-        var program = Path.Combine(Tree.Root, "artifacts", "bin", "Gateway", "release", "gateway");
-        if (!File.Exists(program))
+        if (!File.Exists(Program))
             throw new InvalidOperationException("The gateway is not built: './gs bench' builds it.");
         var port = Loopback.FreePort();
         var keys = new BenchKeys(Sender, SealedRecipient);
         WriteKeys(work, keys);
         var certificate = signing == Signing.Rsa2048 ? WriteRsaSigner(work, keys) : null;
-        await File.WriteAllTextAsync(work["gateway.yaml"], Configuration(work, port, nextHop, certificate) + more);
-        var server = new ChildServer(program, ["run", "--config", work["gateway.yaml"], "--state", work["state"]], port);
-        var gateway = new BenchGateway(server, keys);
+        await File.WriteAllTextAsync(work["gateway.yaml"], Configuration(work, port, nextHop, certificate, furtherHops) + more);
+        var server = new ChildServer(Program, ["run", "--config", work["gateway.yaml"], "--state", work["state"]], port);
+        var gateway = new BenchGateway(server, work, keys);
         try
         {
             await server.StartAsync();
@@ -54,6 +58,10 @@ internal sealed class BenchGateway : IAsyncDisposable
         }
         return gateway;
     }
+
+    /// <summary>The gateway's tool on the same state.</summary>
+    public Task<ToolResult> ToolAsync(params string[] arguments) =>
+        Tool.RunAsync(Program, [.. arguments, "--state", _work["state"]], timeout: TimeSpan.FromMinutes(5));
 
     public async ValueTask DisposeAsync()
     {
@@ -80,7 +88,7 @@ internal sealed class BenchGateway : IAsyncDisposable
     }
 
     /// <summary>Signed with the gateway's own key, encrypted to an RSA-2048 certificate with AES-256-CBC.</summary>
-    private static string Configuration(WorkDirectory work, int port, int nextHop, string? signer) => string.Create(CultureInfo.InvariantCulture, $"""
+    private static string Configuration(WorkDirectory work, int port, int nextHop, string? signer, string furtherHops) => string.Create(CultureInfo.InvariantCulture, $"""
         hostname: gateway.inside.example
         organisation-domains: [inside.example]
         listeners:
@@ -92,6 +100,7 @@ internal sealed class BenchGateway : IAsyncDisposable
           sink:
             smtp: 127.0.0.1:{nextHop}
             tls: never
+        {furtherHops}
         default-next-hop: sink
         certificates:
           recipients: {work["recipients"]}

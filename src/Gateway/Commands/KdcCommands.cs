@@ -43,7 +43,7 @@ internal static class KdcCommands
         {
             var token = (tokenFile == "-" ? await Console.In.ReadLineAsync(cancellationToken) : File.ReadLines(tokenFile).FirstOrDefault())?.Trim() ?? "";
             var state = StateDirectory.Open(stateDirectory);
-            using var vault = SoftwareVault.OpenOrCreate(state.Root);
+            using var vault = KeyVaults.Open(configuration.Vault, state.Root, TimeProvider.System);
             using var kdc = KdcAccess.Connect(server, TimeProvider.System);
             switch (await KdcAccess.EnrolAsync(kdc, vault, token, configuration.Kdc.Realm, state, cancellationToken))
             {

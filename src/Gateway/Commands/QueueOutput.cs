@@ -8,11 +8,14 @@ using GatewaySecure.Gateway.Spool;
 namespace GatewaySecure.Gateway.Commands;
 
 /// <summary>Asks for a queue command and prints the answer as it comes, for people or as JSON. Exit status 0 only where everything asked was done.</summary>
-internal sealed class QueueOutput(QueueRequest request, bool json)
+internal sealed class QueueOutput(QueueRequest request, bool json) : IAsyncDisposable
 {
     private readonly Utf8JsonWriter? _json = json
         ? new Utf8JsonWriter(Console.OpenStandardOutput(), new JsonWriterOptions { Indented = true })
         : null;
+
+    // A long list must not cost a write for each line.
+    private readonly StreamWriter _text = new(Console.OpenStandardOutput(), bufferSize: 64 << 10);
 
     private string? _shown;
     private bool _headed;
@@ -26,7 +29,8 @@ internal sealed class QueueOutput(QueueRequest request, bool json)
             GatewayConfiguration? Configuration() => Load(parsed, options.Config);
             await using var session = await QueueSession.OpenAsync(
                 parsed.GetValue(options.State)!, Configuration, changes && !request.DryRun, Unreadable, cancellationToken);
-            return await new QueueOutput(request, parsed.GetValue(options.Json)).PrintAsync(session, cancellationToken);
+            await using var output = new QueueOutput(request, parsed.GetValue(options.Json));
+            return await output.PrintAsync(session, cancellationToken);
         }
         catch (Exception e) when (e is QueueCommandException or IOException or UnauthorizedAccessException)
         {
@@ -34,6 +38,8 @@ internal sealed class QueueOutput(QueueRequest request, bool json)
             return ExitCode.Problem;
         }
     }
+
+    public ValueTask DisposeAsync() => _text.DisposeAsync();
 
     /// <summary>Null where none is named and none is there.</summary>
     private static GatewayConfiguration? Load(ParseResult parsed, Option<string> option)
@@ -63,7 +69,11 @@ internal sealed class QueueOutput(QueueRequest request, bool json)
                 PrintJson(reply);
             else
                 Print(reply);
+            // What was done is told at once: the next one may take long.
+            if (IsCommand)
+                await _text.FlushAsync(cancellationToken);
         }
+        await _text.FlushAsync(cancellationToken);
         if (_json is not null)
         {
             _json.WriteEndArray();
@@ -72,7 +82,7 @@ internal sealed class QueueOutput(QueueRequest request, bool json)
         }
         // Of what was done, and whether all of it could be; a question that nothing answers is none.
         if (done is { Text.Length: > 0 } && (_json is null || IsCommand))
-            (_json is null ? Console.Out : Console.Error).WriteLine(done.Text);
+            await (_json is null ? Console.Out : Console.Error).WriteLineAsync(done.Text);
         var named = IsCommand || request.Whole;
         return done is null || done.Failed > 0 || (named && done.Mails == 0 && request.Verb != QueueVerb.Redecide) ? ExitCode.Problem : ExitCode.Success;
     }
@@ -96,9 +106,9 @@ internal sealed class QueueOutput(QueueRequest request, bool json)
             if (request.Whole)
                 PrintWhole(line);
             else if (line.Outcome is { } outcome)
-                Console.WriteLine($"{line.Id}  {line.Sender} → {line.Recipient}  {outcome}");
+                _text.WriteLine($"{line.Id}  {line.Sender} → {line.Recipient}  {outcome}");
             else
-                Console.WriteLine($"{line.Id}  {line.State,-6} {line.Sender} → {line.Recipient}  {line.Reason}");
+                _text.WriteLine($"{line.Id}  {line.State,-6} {line.Sender} → {line.Recipient}  {line.Reason}");
         }
         else if (reply.Row is { } row)
             PrintRow(row);
@@ -110,35 +120,35 @@ internal sealed class QueueOutput(QueueRequest request, bool json)
     {
         if (_shown != line.Id)
         {
-            Console.WriteLine($"{line.Id}, {line.Size} octets, accepted {Time(line.Accepted)} from {line.Peer}, sender {line.Sender}");
+            _text.WriteLine($"{line.Id}, {line.Size} octets, accepted {Time(line.Accepted)} from {line.Peer}, sender {line.Sender}");
             if (!line.RemovedFields.IsEmpty)
-                Console.WriteLine($"  removed from its header: {string.Join(", ", line.RemovedFields)}");
+                _text.WriteLine($"  removed from its header: {string.Join(", ", line.RemovedFields)}");
         }
         _shown = line.Id;
-        Console.WriteLine($"  {line.Recipient}: {line.State}, {line.Attempts} attempts{(line.NextHop is null ? "" : $", by {line.NextHop}")}");
-        Console.WriteLine($"    decided by {line.Decision}");
+        _text.WriteLine($"  {line.Recipient}: {line.State}, {line.Attempts} attempts{(line.NextHop is null ? "" : $", by {line.NextHop}")}");
+        _text.WriteLine($"    decided by {line.Decision}");
         if (line.FirstDecision is { } first)
-            Console.WriteLine($"    accepted under {first}");
+            _text.WriteLine($"    accepted under {first}");
         if (line.Reason is not null)
-            Console.WriteLine($"    {line.Reason}");
+            _text.WriteLine($"    {line.Reason}");
         if (line.NextAttempt is { } next)
-            Console.WriteLine($"    next attempt {Time(next)}");
+            _text.WriteLine($"    next attempt {Time(next)}");
     }
 
     private void PrintRow(SummaryRow row)
     {
         if (!_headed)
-            Console.WriteLine($"{"domain",-40}{"total",8}{"held",8}{string.Concat(QueueViews.AgeLimits.Select(l => $"{"<" + Short(l),8}"))}{"older",8}");
+            _text.WriteLine($"{"domain",-40}{"total",8}{"held",8}{string.Concat(QueueViews.AgeLimits.Select(l => $"{"<" + Short(l),8}"))}{"older",8}");
         _headed = true;
-        Console.WriteLine($"{row.Domain,-40}{row.Total,8}{row.Held,8}{string.Concat(row.ByAge.Select(n => $"{n,8}"))}");
+        _text.WriteLine($"{row.Domain,-40}{row.Total,8}{row.Held,8}{string.Concat(row.ByAge.Select(n => $"{n,8}"))}");
     }
 
-    private static void PrintRequest(LoweringRequest asked)
+    private void PrintRequest(LoweringRequest asked)
     {
-        Console.WriteLine($"Request {asked.Id} by {asked.By.Description}, {Time(asked.At)}, policy version {asked.PolicyVersion}:");
+        _text.WriteLine($"Request {asked.Id} by {asked.By.Description}, {Time(asked.At)}, policy version {asked.PolicyVersion}:");
         foreach (var lowering in asked.Lowerings)
-            Console.WriteLine($"  {lowering.Mail}  {lowering.Sender} → {lowering.Shown}");
-        Console.WriteLine($"  Another person lets it happen, until {Time(asked.Expires)}, with: gateway queue approve {asked.Id}");
+            _text.WriteLine($"  {lowering.Mail}  {lowering.Sender} → {lowering.Shown}");
+        _text.WriteLine($"  Another person lets it happen, until {Time(asked.Expires)}, with: gateway queue approve {asked.Id}");
     }
 
     private static string Short(TimeSpan limit) => limit switch

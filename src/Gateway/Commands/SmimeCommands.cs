@@ -29,8 +29,8 @@ internal static class SmimeCommands
                 Console.Error.WriteLine($"'{parsed.GetValue(domain)}' is not a domain name.");
                 return ExitCode.Problem;
             }
-            using var vault = SoftwareVault.OpenOrCreate(StateDirectory.Open(parsed.GetValue(state)!).Root);
-            Console.Error.WriteLine($"The key is in a {vault.Description}.");
+            using var vault = KeyVaults.Open(null, StateDirectory.Open(parsed.GetValue(state)!).Root, TimeProvider.System);
+            Console.Error.WriteLine($"The key is in the {vault.Description}.");
             Console.Write(OrganisationSigner.Request(vault, name, parsed.GetValue(rsa)));
             return ExitCode.Success;
         });

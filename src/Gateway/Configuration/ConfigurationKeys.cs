@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using GatewaySecure.HsmAdapter;
 
 namespace GatewaySecure.Gateway.Configuration;
 
@@ -30,6 +31,7 @@ internal static class ConfigurationKeys
         "dkim",
         "scanners",
         "kdc",
+        "vault",
         "queue",
         "limits",
         "rules",
@@ -138,6 +140,7 @@ internal static class ConfigurationKeys
         ["certificates"] = Certificates,
         ["signing"] = Signing,
         ["kdc"] = Kdc,
+        ["vault"] = [.. VaultSettings.Keys],
         ["queue"] = Queue,
         ["relayCertificate"] = RelayCertificate,
         ["listenerLimits"] = ListenerLimits,

@@ -1,5 +1,6 @@
 using System.Net;
 using GatewaySecure.Addresses;
+using GatewaySecure.HsmAdapter;
 using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
@@ -41,6 +42,7 @@ internal static class ConfigurationLoader
             Certificates = CertificatesReader.Read(top),
             Signing = CertificatesReader.ReadSigning(top),
             Kdc = KdcReader.Read(top, domains),
+            Vault = VaultSettings.Read(top),
             Queue = queue,
             Spool = spool,
             Limits = limits,

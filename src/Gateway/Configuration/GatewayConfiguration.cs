@@ -5,6 +5,7 @@ using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Receiving;
 using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
+using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
 using GatewaySecure.Policies;
 
@@ -58,6 +59,8 @@ internal sealed record GatewayConfiguration
     public SigningConfiguration Signing { get; init; } = new();
 
     public required KdcConfiguration Kdc { get; init; }
+
+    public required VaultSettings Vault { get; init; }
 
     public QueueOptions Queue { get; init; } = new();
 

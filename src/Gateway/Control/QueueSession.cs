@@ -83,7 +83,7 @@ internal sealed class QueueSession : IAsyncDisposable
                 throw new QueueCommandException($"A gateway has {state.Root} and does not answer on {state.ControlSocket}: it is just starting or stopping, or its log says why. Try again, or stop it first.");
             }
         }
-        var vault = SoftwareVault.OpenOrCreate(state.Root);
+        var vault = KeyVaults.Open(null, state.Root, TimeProvider.System);
         _owned.Add(vault);
         var key = new VaultSpoolKey(vault.Spool);
         var database = await GatewayDatabase.OpenAsync(state.Database, cancellationToken);

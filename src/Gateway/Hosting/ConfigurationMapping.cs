@@ -28,7 +28,7 @@ internal static partial class ConfigurationMapping
         ReadsGcm = address => configuration.Certificates.GcmReaders.Any(p => p.Matches(address)),
     };
 
-    public static SmimeSigner? OpenSigner(this GatewayConfiguration configuration, SoftwareVault vault, StateDirectory state, DateTimeOffset now) =>
+    public static SmimeSigner? OpenSigner(this GatewayConfiguration configuration, IKeyVault vault, StateDirectory state, DateTimeOffset now) =>
         configuration.Signing.Sign
             ? OrganisationSigner.Open(
                 vault,

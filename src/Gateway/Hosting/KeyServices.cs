@@ -15,11 +15,11 @@ namespace GatewaySecure.Gateway.Hosting;
 /// </summary>
 internal sealed class KeyServices : IAsyncDisposable
 {
-    private readonly SoftwareVault _vault;
+    private readonly IKeyVault _vault;
     private readonly GatewayDatabase _database;
     private readonly HttpKdc? _server;
 
-    private KeyServices(SoftwareVault vault, GatewayDatabase database, HttpKdc? server) => (_vault, _database, _server) = (vault, database, server);
+    private KeyServices(IKeyVault vault, GatewayDatabase database, HttpKdc? server) => (_vault, _database, _server) = (vault, database, server);
 
     public string VaultDescription => _vault.Description;
 
@@ -43,7 +43,7 @@ internal sealed class KeyServices : IAsyncDisposable
     public static async Task<KeyServices> OpenAsync(
         GatewayConfiguration configuration, StateDirectory state, TimeProvider time, CancellationToken cancellationToken)
     {
-        var vault = SoftwareVault.OpenOrCreate(state.Root);
+        var vault = KeyVaults.Open(configuration.Vault, state.Root, time);
         GatewayDatabase? database = null;
         HttpKdc? server = null;
         RealmKey? realm = null;

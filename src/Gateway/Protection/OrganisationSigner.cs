@@ -16,7 +16,7 @@ internal static class OrganisationSigner
 
     /// <summary>Reads the configured certificate, whose key must be one of the vault's; or makes a self-signed one and keeps it.</summary>
     /// <exception cref="CryptographicException">No key of the vault belongs to the certificate.</exception>
-    public static SmimeSigner Open(SoftwareVault vault, string? certificateFile, string? chainFile, string trialFile, DomainName domain, DateTimeOffset now)
+    public static SmimeSigner Open(IKeyVault vault, string? certificateFile, string? chainFile, string trialFile, DomainName domain, DateTimeOffset now)
     {
         if (certificateFile is null)
             return OpenTrial(vault, trialFile, domain, now);
@@ -35,22 +35,33 @@ internal static class OrganisationSigner
     }
 
     /// <summary>A certificate request for the organisation's key, as PEM.</summary>
-    public static string Request(SoftwareVault vault, DomainName domain, bool rsa)
+    public static string Request(IKeyVault vault, DomainName domain, bool rsa)
     {
         using AsymmetricAlgorithm key = rsa ? vault.OrganisationRsaKey(KeyName) : vault.OrganisationEcdsaKey(KeyName);
         return RequestFor(key, domain).CreateSigningRequestPem() + "\n";
     }
 
-    private static SmimeSigner OpenTrial(SoftwareVault vault, string trialFile, DomainName domain, DateTimeOffset now)
+    private static SmimeSigner OpenTrial(IKeyVault vault, string trialFile, DomainName domain, DateTimeOffset now)
     {
         // P-256: every current reader verifies it, and it signs ten times as fast as RSA-2048.
         var key = vault.OrganisationEcdsaKey(KeyName);
         if (!File.Exists(trialFile))
         {
-            using var made = RequestFor(key, domain).CreateSelfSigned(now.AddDays(-1), now.AddYears(5));
+            var request = RequestFor(key, domain);
+            // Not CreateSelfSigned: that wants the private key itself, which an HSM keeps.
+            using var made = request.Create(
+                request.SubjectName, X509SignatureGenerator.CreateForECDsa(key), now.AddDays(-1), now.AddYears(5), SerialNumber());
             File.WriteAllText(trialFile, made.ExportCertificatePem() + "\n");
         }
         return new SmimeSigner(X509Certificate2.CreateFromPem(File.ReadAllText(trialFile)), key);
+    }
+
+    /// <summary>Positive and without leading zeros (RFC 5280 §4.1.2.2).</summary>
+    private static byte[] SerialNumber()
+    {
+        var serial = RandomNumberGenerator.GetBytes(16);
+        serial[0] = (byte)(serial[0] & 0x7F | 0x40);
+        return serial;
     }
 
     private static CertificateRequest RequestFor(AsymmetricAlgorithm key, DomainName domain)

@@ -19,9 +19,12 @@ internal sealed class SpoolRecovery(MailSpool spool, string directory, ISpoolKey
                 File.Delete(leftover);
 
             var items = new List<SpooledMail>();
-            foreach (var path in Directory.GetFiles(_queue, "*" + SpoolNames.Mail))
+            // Keys and headers of 100,000 mails are work for more than one processor.
+            var all = Directory.GetFiles(_queue, "*" + SpoolNames.Mail).AsParallel().Select(path =>
+                (Path: path, Item: TryRead(path, spool, key, spool.QueueSync, out var reason), Reason: reason));
+            foreach (var (path, item, reason) in all)
             {
-                if (TryRead(path, spool, key, spool.QueueSync, out var reason) is { } item)
+                if (item is not null)
                     items.Add(item);
                 else if (reason is not null)
                     SetAside(path, reason);

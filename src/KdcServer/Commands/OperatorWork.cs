@@ -35,7 +35,7 @@ internal sealed class OperatorWork : IAsyncDisposable
             return ExitCode.Problem;
         try
         {
-            await using var session = new OperatorWork(configuration, await KdcKeys.OpenAsync(KdcState.Open(stateDirectory), cancellationToken));
+            await using var session = new OperatorWork(configuration, await KdcKeys.OpenAsync(KdcState.Open(stateDirectory), configuration.Vault, cancellationToken));
             return await work(session);
         }
         catch (Exception e) when (e is AdministrationException or StaleRecordException or IOException or UnauthorizedAccessException

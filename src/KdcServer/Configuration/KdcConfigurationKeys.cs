@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using GatewaySecure.HsmAdapter;
 
 namespace GatewaySecure.KdcServer.Configuration;
 
@@ -6,7 +7,7 @@ namespace GatewaySecure.KdcServer.Configuration;
 internal static class KdcConfigurationKeys
 {
     /// <summary>In the order of the sample.</summary>
-    public static readonly string[] Top = ["realm", "listeners", "tls", "ticket-lifetime", "limits"];
+    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits", "audit"];
 
     public static readonly string[] Tls = ["certificate", "key"];
 
@@ -15,11 +16,15 @@ internal static class KdcConfigurationKeys
         "connections", "request-size", "request-timeout", "requests-per-second", "burst", "stranger-requests-per-minute", "drain-timeout",
     ];
 
+    public static readonly string[] Audit = ["anchor-every", "anchor-file"];
+
     /// <summary>By the names that the schema's definitions have.</summary>
     public static readonly FrozenDictionary<string, string[]> All = new Dictionary<string, string[]>
     {
         [""] = Top,
         ["tls"] = Tls,
+        ["vault"] = [.. VaultSettings.Keys],
         ["limits"] = Limits,
+        ["audit"] = Audit,
     }.ToFrozenDictionary();
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
 using GatewaySecure.Settings;
 
@@ -22,9 +23,22 @@ internal static class KdcConfigurationLoader
             Realm = Realm.TryParse(name, out var realm) ? realm : Realm.Parse("localhost"),
             Listeners = top.List<IPEndPoint>("listeners", ValueParsers.EndPoint!),
             Tls = top.Section("tls", KdcConfigurationKeys.Tls) is { } tls ? new TlsFiles(tls.RequiredFile("certificate"), tls.RequiredFile("key")) : null,
+            Vault = VaultSettings.Read(top),
             TicketLifetime = top.Optional<TimeSpan>("ticket-lifetime", ValueParsers.Duration, TimeSpan.FromDays(7)),
             Limits = top.Section("limits", KdcConfigurationKeys.Limits) is { } limits ? ReadLimits(limits) : new KdcLimits(),
         };
+        if (top.Section("audit", KdcConfigurationKeys.Audit) is { } audit)
+        {
+            var file = audit.Optional<string?>("anchor-file", ValueParsers.Text!, null);
+            configuration = configuration with
+            {
+                Audit = new AuditConfiguration
+                {
+                    AnchorEvery = audit.Optional<TimeSpan>("anchor-every", ValueParsers.DayAtMost, configuration.Audit.AnchorEvery),
+                    AnchorFile = file is null ? null : audit.FullPath(file),
+                },
+            };
+        }
         if (configuration.Tls is null)
             top.Warning("tls", "is missing: a self-signed certificate is made, for trials");
         return problems.HasErrors ? null : configuration;

@@ -89,7 +89,8 @@ internal sealed class KdcHost : IAsyncDisposable
         Own(StateLock.Take(state.Root, "kdc"));
         var logs = Own(ServerLogging.Create(logFile));
         _log = logs.CreateLogger<KdcHost>();
-        var keys = Own(await KdcKeys.OpenAsync(state, cancellationToken));
+        var keys = Own(await KdcKeys.OpenAsync(state, configuration.Vault, cancellationToken));
+        var anchoring = Own(new AuditAnchoring(keys, configuration, state, time, _log));
         var ports = keys.Ports;
         var limits = configuration.Limits;
         _drain = limits.DrainTimeout;
@@ -120,6 +121,7 @@ internal sealed class KdcHost : IAsyncDisposable
 
         await web.StartAsync(CancellationToken.None);
         _web = web;
+        anchoring.Start();
         EndPoints = configuration.Listeners;
         _log.Started(configuration.Realm.Name, string.Join(", ", EndPoints), ports.Vault.Description, tls.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256));
     }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
 using GatewaySecure.KdcServer.Configuration;
@@ -8,9 +9,9 @@ namespace GatewaySecure.KdcServer.Hosting;
 /// <summary>The KDC's vault and database, opened together; what the server and its commands both stand on.</summary>
 internal sealed class KdcKeys : IAsyncDisposable
 {
-    private readonly SoftwareVault _vault;
+    private readonly IKeyVault _vault;
 
-    private KdcKeys(SoftwareVault vault, GatewayDatabase database, RealmKey realm) => (_vault, Database, Realm) = (vault, database, realm);
+    private KdcKeys(IKeyVault vault, GatewayDatabase database, RealmKey realm) => (_vault, Database, Realm) = (vault, database, realm);
 
     public GatewayDatabase Database { get; }
 
@@ -21,10 +22,11 @@ internal sealed class KdcKeys : IAsyncDisposable
 
     public KdcPorts Ports => Database.PortsWith(_vault) with { Realm = Realm };
 
+    /// <param name="settings">Of the configuration; null: as the state directory says.</param>
     /// <exception cref="IOException">The database or the vault can't be opened.</exception>
-    public static async Task<KdcKeys> OpenAsync(KdcState state, CancellationToken cancellationToken)
+    public static async Task<KdcKeys> OpenAsync(KdcState state, VaultSettings? settings, CancellationToken cancellationToken)
     {
-        var vault = SoftwareVault.OpenOrCreate(state.Root);
+        var vault = KeyVaults.Open(settings, state.Root, TimeProvider.System);
         try
         {
             var realm = new RealmKey(vault.OrganisationEcdsaKey("realm"));
@@ -36,6 +38,9 @@ internal sealed class KdcKeys : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>ECDSA, for anchors of the audit chain. The caller disposes it.</summary>
+    public ECDsa OpenAuditKey() => _vault.OrganisationEcdsaKey("audit");
 
     /// <param name="actor">Who changes things, for the audit.</param>
     public KdcAdministration Administration(KdcServerConfiguration configuration, string actor, TimeProvider time) =>

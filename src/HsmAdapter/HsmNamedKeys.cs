@@ -1,0 +1,131 @@
+using System.Security.Cryptography;
+using System.Text;
+using GatewaySecure.KdcCore;
+using GatewaySecure.Pkcs11;
+
+namespace GatewaySecure.HsmAdapter;
+
+/// <summary>
+/// The server's own keys in the HSM, by name: made there when first asked for, wrapped once for their rest outside, from then on not
+/// extractable. One that the HSM has not, as after a restore, is brought back from its file. Thread-safe.
+/// </summary>
+internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
+{
+    private const string Transport = "transport-rsa";
+
+    private readonly Lock _making = new();
+
+    /// <summary>What keys in memory are derived from: the storage key as a keyed function, the same at each start and on each node.</summary>
+    public static byte[] StorageSecret(TokenSession session) => session.DecryptCbc(
+        session.Find(TokenObjectKind.SecretKey, HsmTemplates.StorageKeyLabel), SHA256.HashData("GatewaySecure/vault/storage/1"u8));
+
+    public RSA SigningRsa(string name, int bits)
+    {
+        KeyNames.Demand(name);
+        var key = Ensure($"signing-{name}.rsa", HsmTemplates.Signing, s => GenerateRsa(s, bits, new KeyTemplate(KeyUses.Verify), HsmTemplates.Signing));
+        return new HsmRsa(pool, key.Label, key.PublicKey);
+    }
+
+    public ECDsa SigningEcdsa(string name)
+    {
+        KeyNames.Demand(name);
+        var key = Ensure($"signing-{name}.ecdsa", HsmTemplates.Signing, s => GenerateEc(s, new KeyTemplate(KeyUses.Verify), HsmTemplates.Signing));
+        return new HsmEcdsa(pool, key.Label, key.PublicKey);
+    }
+
+    /// <summary>To which other vaults send.</summary>
+    public (string Label, byte[] PublicKey) TransportKey() => Ensure(
+        Transport, HsmTemplates.Receiving, s => GenerateRsa(s, TransportEncryption.MinimumBits, new KeyTemplate(KeyUses.None), HsmTemplates.Receiving));
+
+    /// <summary>A pair for escrow, as session objects.</summary>
+    public static (TokenKeyPair Pair, byte[] PublicKey) GeneratePair(
+        TokenSession session, EscrowAlgorithm algorithm, KeyTemplate publicHalf, KeyTemplate privateHalf)
+    {
+        var pair = KeyNames.RsaBits(algorithm) is > 0 and var bits
+            ? session.GenerateRsa(bits, publicHalf, privateHalf)
+            : session.GenerateEc(KeyNames.Curve(algorithm), publicHalf, privateHalf);
+        return (pair, PublicKey(session, pair.Public));
+    }
+
+    private static Func<string, (TokenKeyPair Pair, byte[] PublicKey)> GenerateRsa(
+        TokenSession session, int bits, KeyTemplate publicHalf, Func<string, KeyTemplate> privateHalf) => label =>
+    {
+        var pair = session.GenerateRsa(bits, publicHalf with { Label = label, OnToken = true }, privateHalf(label));
+        return (pair, PublicKey(session, pair.Public));
+    };
+
+    private static Func<string, (TokenKeyPair Pair, byte[] PublicKey)> GenerateEc(
+        TokenSession session, KeyTemplate publicHalf, Func<string, KeyTemplate> privateHalf) => label =>
+    {
+        var pair = session.GenerateEc(ECCurve.NamedCurves.nistP256, publicHalf with { Label = label, OnToken = true }, privateHalf(label));
+        return (pair, PublicKey(session, pair.Public));
+    };
+
+    private static byte[] PublicKey(TokenSession session, TokenObject key)
+    {
+        if (session.ReadRsa(key) is { } numbers)
+        {
+            using var rsa = RSA.Create(numbers);
+            return rsa.ExportSubjectPublicKeyInfo();
+        }
+        using var ec = ECDsa.Create(session.ReadEc(key) ?? throw new CryptographicException("The HSM does not tell a public key that it has."));
+        return ec.ExportSubjectPublicKeyInfo();
+    }
+
+    private (string Label, byte[] PublicKey) Ensure(
+        string name, Func<string, KeyTemplate> template, Func<TokenSession, Func<string, (TokenKeyPair Pair, byte[] PublicKey)>> generate)
+    {
+        var label = $"gatewaysecure-{name}";
+        lock (_making)
+        {
+            return pool.Run(session =>
+            {
+                var known = session.TryFind(TokenObjectKind.PrivateKey, label);
+                if (files.Read(name) is { } file)
+                {
+                    if (known is null)
+                        Restore(session, name, file.Blob, template(label));
+                    else if (session.Describe(known.Value).Extractable == true)
+                        session.ForbidExtraction(known.Value);
+                    return (label, file.PublicKey);
+                }
+                if (known is { } kept && session.Describe(kept).Extractable == false)
+                    return (label, PublicKey(session, session.Find(TokenObjectKind.PublicKey, label)));
+                Discard(session, label);
+                return (label, Make(session, name, label, generate(session)));
+            });
+        }
+    }
+
+    private byte[] Make(TokenSession session, string name, string label, Func<string, (TokenKeyPair Pair, byte[] PublicKey)> generate)
+    {
+        var (pair, publicKey) = generate(label);
+        var (version, vaultKey) = SessionKeys.Of(session).Newest(session);
+        var wrapped = session.Wrap(vaultKey, pair.Private, WrapMethod.AesKeyWrapPadded);
+        files.Write(name, HsmBlob.Bind(session, HsmVault.Binding(session), Encoding.ASCII.GetBytes(name), version, wrapped), publicKey);
+        // Nothing was signed with it before it could be restored, nor could it leave after.
+        session.ForbidExtraction(pair.Private);
+        return publicKey;
+    }
+
+    private static void Restore(TokenSession session, string name, HsmBlob blob, KeyTemplate template)
+    {
+        blob.Demand(session, HsmVault.Binding(session), Encoding.ASCII.GetBytes(name));
+        var vaultKey = SessionKeys.Of(session).VaultKey(session, blob.Version);
+        var final = template with { Extractable = false };
+        if (name.EndsWith("rsa", StringComparison.Ordinal))
+            session.UnwrapRsa(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, final);
+        else
+            session.UnwrapEc(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, final);
+    }
+
+    /// <summary>A key whose making was interrupted before it was ever used.</summary>
+    private static void Discard(TokenSession session, string label)
+    {
+        foreach (var kind in new[] { TokenObjectKind.PrivateKey, TokenObjectKind.PublicKey })
+        {
+            foreach (var half in session.FindAll(kind, label))
+                session.Destroy(half);
+        }
+    }
+}
