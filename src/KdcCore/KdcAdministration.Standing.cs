@@ -38,25 +38,35 @@ public sealed partial class KdcAdministration
     }
 
     /// <summary>For ever: revoked, hidden, its addresses free for others. The record, its keys and its history stay.</summary>
-    public async ValueTask<Principal> DeleteAsync(PrincipalId id, string reason, CancellationToken cancellationToken)
+    /// <param name="forget">
+    /// Its name and addresses go, and the key under which they stand in the audit: nobody reads them there any more, and the chain still holds. Also of
+    /// one that was deleted before. Contexts of issued tickets keep them, because recipients' old mail is opened by them.
+    /// </param>
+    public async ValueTask<Principal> DeleteAsync(PrincipalId id, string reason, CancellationToken cancellationToken, bool forget = false)
     {
         var principal = await GetAsync(id, cancellationToken);
-        if (principal.DeletedAt is not null)
+        if (principal.DeletedAt is not null && (!forget || principal.Addresses.IsEmpty))
             throw new AdministrationException($"{principal.Name} is deleted already.");
         if (string.IsNullOrWhiteSpace(reason))
             throw new AdministrationException("A reason is needed.");
         var now = Now;
-        return await SaveAsync(
-            principal with
+        var deleted = principal with
+        {
+            Status = PrincipalStatus.Revoked,
+            StatusReason = principal.Status == PrincipalStatus.Revoked ? principal.StatusReason : reason,
+            StatusSince = principal.Status == PrincipalStatus.Revoked ? principal.StatusSince : now,
+            DeletedAt = principal.DeletedAt ?? now,
+            Enrolment = null,
+            Name = forget ? "(forgotten)" : principal.Name,
+            Addresses = forget ? [] : [.. principal.Addresses.Select(a => a.IsHeldAt(now) ? a with { Until = now } : a)],
+        };
+        await ports.Audit.AppendAsync(
+            new AuditEntry(new AuditEvent(now, forget ? "principal.forget" : "principal.delete", actor, id.ToString(), reason), [], deleted)
             {
-                Status = PrincipalStatus.Revoked,
-                StatusReason = principal.Status == PrincipalStatus.Revoked ? principal.StatusReason : reason,
-                StatusSince = principal.Status == PrincipalStatus.Revoked ? principal.StatusSince : now,
-                DeletedAt = now,
-                Enrolment = null,
-                Addresses = [.. principal.Addresses.Select(a => a.IsHeldAt(now) ? a with { Until = now } : a)],
+                Forgets = forget,
             },
-            "principal.delete", reason, null, cancellationToken);
+            cancellationToken);
+        return deleted with { Revision = deleted.Revision + 1 };
     }
 
     /// <summary>The TLS client certificates with which a gateway may come, in place of those before.</summary>

@@ -38,9 +38,13 @@ public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeP
             await DemandFreeAsync(address, cancellationToken);
         var principal = new Principal(
             PrincipalId.New(), kind, name, PrincipalStatus.Active, null, now, expiresAt, 0, held, domains, Revision: 0);
-        var detail = $"kind={kind.ToString().ToLowerInvariant()} addresses={string.Join(',', held.Select(h => h.Address))} "
-            + $"domains={string.Join(',', domains)}";
-        return await SaveAsync(principal, "principal.create", detail, null, cancellationToken);
+        var auditKey = SealedAddress.NewKey();
+        var shown = held.Select(h => SealedAddress.Seal(principal.Id, auditKey, h.Address));
+        var detail = $"kind={kind.ToString().ToLowerInvariant()} addresses={string.Join(',', shown)} domains={string.Join(',', domains)}";
+        await ports.Audit.AppendAsync(
+            new AuditEntry(new AuditEvent(now, "principal.create", actor, principal.Id.ToString(), detail), [], principal) { AuditKey = auditKey },
+            cancellationToken);
+        return principal with { Revision = 1 };
     }
 
     /// <summary>The gateway of that name, with these sender domains and a key; made or changed where needed.</summary>
@@ -68,7 +72,7 @@ public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeP
         var held = new HeldAddress(address, Now, null);
         await DemandFreeAsync(held, cancellationToken);
         return await SaveAsync(
-            principal with { Addresses = principal.Addresses.Add(held) }, "address.add", address.ToString(), null, cancellationToken);
+            principal with { Addresses = principal.Addresses.Add(held) }, "address.add", await SealAsync(id, address, cancellationToken), null, cancellationToken);
     }
 
     /// <summary>Ends the interval now; mail to the principal stays readable, and the address is free for another one.</summary>
@@ -80,7 +84,7 @@ public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeP
             ?? throw new AdministrationException($"{address} does not belong to {principal.Name}.");
         return await SaveAsync(
             principal with { Addresses = principal.Addresses.Replace(held, held with { Until = now }) },
-            "address.remove", address.ToString(), null, cancellationToken);
+            "address.remove", await SealAsync(id, address, cancellationToken), null, cancellationToken);
     }
 
     /// <summary>A new master key under the next version, wrapped and durable. Nothing leaves the vault.</summary>
@@ -174,6 +178,9 @@ public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeP
     /// <summary>Who holds the address now.</summary>
     public ValueTask<Principal?> FindAsync(MailAddress address, CancellationToken cancellationToken) =>
         ports.Principals.FindByAddressAsync(address, time.GetUtcNow(), cancellationToken);
+
+    private async ValueTask<string> SealAsync(PrincipalId owner, MailAddress address, CancellationToken cancellationToken) =>
+        await ports.Principals.FindAuditKeyAsync(owner, cancellationToken) is { } key ? SealedAddress.Seal(owner, key, address) : "(forgotten)";
 
     private void DemandGoodStanding(Principal principal)
     {

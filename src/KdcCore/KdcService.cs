@@ -299,8 +299,19 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
     private ValueTask AuditStrangerAsync(PrincipalId claimed, Answer.Refused refused, CancellationToken cancellationToken) =>
         _refusalLines.Take(claimed) == RequestLimiter.Taken.No ? default : AuditRefusalAsync(claimed, refused, cancellationToken);
 
-    private ValueTask AuditRefusalAsync(PrincipalId actor, Answer.Refused refused, CancellationToken cancellationToken) =>
-        AuditAsync("refusal", actor, refused.About?.ToString() ?? "", refused.Reason, [], cancellationToken);
+    /// <summary>The address stands there under the key of its holder, or of who asked where nobody holds it.</summary>
+    private async ValueTask AuditRefusalAsync(PrincipalId actor, Answer.Refused refused, CancellationToken cancellationToken)
+    {
+        var (subject, reason) = ("", refused.Reason);
+        if (refused.About is { } about)
+        {
+            var owner = (await ports.Principals.FindByAddressAsync(about, time.GetUtcNow(), cancellationToken))?.Id ?? actor;
+            if (await ports.Principals.FindAuditKeyAsync(owner, cancellationToken) is { } key)
+                subject = SealedAddress.Seal(owner, key, about);
+            reason = reason.Replace(about.ToString(), "The address", StringComparison.OrdinalIgnoreCase);
+        }
+        await AuditAsync("refusal", actor, subject, reason, [], cancellationToken);
+    }
 
     private ValueTask AuditAsync(
         string action, PrincipalId actor, string subject, string detail, ImmutableArray<IssueRecord> issued, CancellationToken cancellationToken) =>

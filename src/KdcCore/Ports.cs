@@ -16,6 +16,9 @@ public interface IPrincipalStore
     /// <param name="certificate">SHA-256, 64 hexadecimal digits in upper case.</param>
     ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken);
 
+    /// <summary>The key under which the principal's addresses stand in the audit; null where it was thrown away.</summary>
+    ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken);
+
     /// <summary>All, by name, deleted ones too.</summary>
     ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken);
 }
@@ -57,6 +60,12 @@ public sealed record AuditEntry(
 {
     /// <summary>A new certificate, or the new standing of a known one.</summary>
     public CertificateRecord? Certificate { get; init; }
+
+    /// <summary>Of the new principal, for its addresses in the audit.</summary>
+    public ReadOnlyMemory<byte> AuditKey { get; init; }
+
+    /// <summary>The changed principal's audit key is thrown away, and the addresses that it ever held with it.</summary>
+    public bool Forgets { get; init; }
 
     /// <summary>The public key of a new card without an AES slot.</summary>
     public CardPoint? Point { get; init; }

@@ -16,6 +16,7 @@ var root = new RootCommand("""
     StatusCommand.Create(),
     PrincipalCommands.Create(),
     GatewayCommands.Create(),
+    AuditCommands.Create(),
     VaultCommands.Create(),
 };
 // Longer than requests under way may take to end; the default of two seconds would cut them off.

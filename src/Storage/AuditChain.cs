@@ -1,4 +1,5 @@
 using GatewaySecure.KdcCore;
+using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 
 namespace GatewaySecure.Storage;
@@ -30,22 +31,47 @@ public sealed class AuditChain : IAuditChain
 
     /// <param name="noted">A head that was noted before and must still be in the chain.</param>
     /// <returns>Null where the chain holds, else one sentence about the first line that does not.</returns>
-    public async Task<string?> VerifyAsync(AuditHead? noted = null, CancellationToken cancellationToken = default)
+    public async Task<string?> VerifyAsync(AuditHead? noted = null, CancellationToken cancellationToken = default) =>
+        (await VerifyAsync(_options, noted is null ? [] : [noted], cancellationToken)).Fault;
+
+    /// <summary>Checks the chain in a database file, also a copy, without changing anything and without a server.</summary>
+    /// <param name="noted">Heads that were noted before and must still be in the chain.</param>
+    /// <exception cref="IOException">It is no database of ours.</exception>
+    public static async Task<AuditVerdict> VerifyFileAsync(string path, IReadOnlyCollection<AuditHead> noted, CancellationToken cancellationToken = default)
     {
-        await using var db = new GatewayDbContext(_options);
+        var connection = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly, Pooling = false }.ToString();
+        try
+        {
+            return await VerifyAsync(new DbContextOptionsBuilder<GatewayDbContext>().UseSqlite(connection).Options, noted, cancellationToken);
+        }
+        catch (SqliteException e)
+        {
+            throw new IOException($"{path} can't be read as a database with an audit chain: {e.Message}", e);
+        }
+    }
+
+    private static async Task<AuditVerdict> VerifyAsync(
+        DbContextOptions<GatewayDbContext> options, IReadOnlyCollection<AuditHead> noted, CancellationToken cancellationToken)
+    {
+        var heads = noted.ToLookup(n => n.Sequence, n => n.Hash);
+        await using var db = new GatewayDbContext(options);
         long sequence = 0;
         var hash = new byte[AuditEvent.HashSize];
         await foreach (var row in db.Audit.AsNoTracking().OrderBy(a => a.Sequence).AsAsyncEnumerable().WithCancellation(cancellationToken))
         {
             if (row.Sequence != ++sequence)
-                return $"Line {sequence} is missing.";
+                return new AuditVerdict($"Line {sequence} is missing.", AuditHead.Empty);
             hash = AuditEvent.Link(hash, sequence, row.Event);
             if (!hash.AsSpan().SequenceEqual(row.Hash) || AuditEvent.Decode(row.Event) is null)
-                return $"Line {sequence} was changed, or lines were moved.";
-            if (noted?.Sequence == sequence && noted.Hash != Convert.ToHexStringLower(hash))
-                return $"Line {sequence} is not the one that was noted; the chain was rewritten.";
+                return new AuditVerdict($"Line {sequence} was changed, or lines were moved.", AuditHead.Empty);
+            var text = Convert.ToHexStringLower(hash);
+            if (heads[sequence].Any(h => h != text))
+                return new AuditVerdict($"Line {sequence} is not the one that was noted; the chain was rewritten.", AuditHead.Empty);
         }
-        return noted?.Sequence > sequence ? $"The chain ends at line {sequence}; line {noted.Sequence} was noted before." : null;
+        var last = noted.Count == 0 ? 0 : noted.Max(n => n.Sequence);
+        return last > sequence
+            ? new AuditVerdict($"The chain ends at line {sequence}; line {last} was noted before.", AuditHead.Empty)
+            : new AuditVerdict(null, new AuditHead(sequence, Convert.ToHexStringLower(hash)));
     }
 
     /// <summary>Events in their order, from the given number on.</summary>
@@ -63,3 +89,8 @@ public sealed record AuditHead(long Sequence, string Hash)
 {
     public static AuditHead Empty { get; } = new(0, new string('0', 2 * AuditEvent.HashSize));
 }
+
+/// <summary>What a check of the chain found.</summary>
+/// <param name="Fault">Null where the chain holds, else one sentence about the first line that does not.</param>
+/// <param name="Head">Where it holds.</param>
+public sealed record AuditVerdict(string? Fault, AuditHead Head);

@@ -4,14 +4,17 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 namespace GatewaySecure.Storage;
 
 /// <summary>
-/// Sets synchronous=FULL on each connection: SQLite keeps that per connection, and NORMAL, usual with WAL, loses commits in a power failure.
+/// Sets synchronous=FULL and secure_delete on each connection: SQLite keeps both per connection, and NORMAL, usual with WAL, loses commits in a power failure.
 /// </summary>
 internal sealed class DurableConnections : DbConnectionInterceptor
 {
+    // What is deleted is overwritten with zeros: a key that was thrown away must not lie in a free page.
+    private const string Settings = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON";
+
     public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData)
     {
         using var command = connection.CreateCommand();
-        command.CommandText = "PRAGMA synchronous = FULL";
+        command.CommandText = Settings;
         command.ExecuteNonQuery();
     }
 
@@ -19,7 +22,7 @@ internal sealed class DurableConnections : DbConnectionInterceptor
         DbConnection connection, ConnectionEndEventData eventData, CancellationToken cancellationToken = default)
     {
         await using var command = connection.CreateCommand();
-        command.CommandText = "PRAGMA synchronous = FULL";
+        command.CommandText = Settings;
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }

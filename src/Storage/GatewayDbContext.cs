@@ -11,6 +11,8 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
 
     public DbSet<MasterKeyRow> MasterKeys => Set<MasterKeyRow>();
 
+    public DbSet<AuditKeyRow> AuditKeys => Set<AuditKeyRow>();
+
     public DbSet<CardPointRow> CardPoints => Set<CardPointRow>();
 
     public DbSet<EscrowedKeyRow> EscrowedKeys => Set<EscrowedKeyRow>();
@@ -61,6 +63,13 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
             e.Property(r => r.PrincipalId).HasColumnName("principal_id");
             e.Property(r => r.Kvno).HasColumnName("kvno");
             e.Property(r => r.Wrapped).HasColumnName("wrapped");
+            e.HasOne<PrincipalRow>().WithMany().HasForeignKey(r => r.PrincipalId);
+        });
+        modelBuilder.Entity<AuditKeyRow>(e =>
+        {
+            e.ToTable("audit_key").HasKey(r => r.PrincipalId);
+            e.Property(r => r.PrincipalId).HasColumnName("principal_id");
+            e.Property(r => r.Key).HasColumnName("key");
             e.HasOne<PrincipalRow>().WithMany().HasForeignKey(r => r.PrincipalId);
         });
         modelBuilder.Entity<CardPointRow>(e =>

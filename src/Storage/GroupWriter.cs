@@ -85,7 +85,7 @@ internal sealed class GroupWriter : IAsyncDisposable
                 foreach (var issued in entry.Issued.IsDefault ? [] : entry.Issued)
                     db.Issues.Add(new IssueRow { TicketId = issued.Id.ToOctets(), Context = issued.Context.ToArray() });
                 if (entry.Saved is { } principal)
-                    await SaveAsync(db, principal);
+                    await SaveAsync(db, principal, entry);
                 if (entry.Point is { } point)
                 {
                     db.CardPoints.Add(new CardPointRow
@@ -129,7 +129,7 @@ internal sealed class GroupWriter : IAsyncDisposable
         return null;
     }
 
-    private static async Task SaveAsync(GatewayDbContext db, Principal principal)
+    private static async Task SaveAsync(GatewayDbContext db, Principal principal, AuditEntry entry)
     {
         var id = principal.Id.ToString();
         var row = await db.Principals.Include(p => p.Addresses).SingleOrDefaultAsync(p => p.Id == id);
@@ -142,6 +142,13 @@ internal sealed class GroupWriter : IAsyncDisposable
             db.Principals.Add(row);
         }
         principal.CopyTo(row);
+        if (!entry.AuditKey.IsEmpty)
+            db.AuditKeys.Add(new AuditKeyRow { PrincipalId = id, Key = entry.AuditKey.ToArray() });
+        if (entry.Forgets)
+        {
+            db.Addresses.RemoveRange(row.Addresses);
+            db.AuditKeys.RemoveRange(await db.AuditKeys.Where(k => k.PrincipalId == id).ToListAsync());
+        }
         foreach (var held in principal.Addresses)
         {
             var key = RowMapping.AddressKey(held.Address);

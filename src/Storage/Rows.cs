@@ -38,6 +38,14 @@ internal sealed class PrincipalRow
     public List<AddressRow> Addresses { get; init; } = [];
 }
 
+/// <summary>The key under which a principal's addresses stand in the audit.</summary>
+internal sealed class AuditKeyRow
+{
+    public required string PrincipalId { get; init; }
+
+    public required byte[] Key { get; init; }
+}
+
 /// <summary>One interval of one address. At most one open interval for each <see cref="Key"/>.</summary>
 internal sealed class AddressRow
 {

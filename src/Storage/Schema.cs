@@ -56,6 +56,10 @@ internal static class Schema
           PRIMARY KEY (principal_id, kvno)) STRICT, WITHOUT ROWID;
         """,
         """
+        CREATE TABLE audit_key (principal_id TEXT NOT NULL PRIMARY KEY REFERENCES principal (id), key BLOB NOT NULL) STRICT, WITHOUT ROWID;
+        INSERT INTO audit_key SELECT id, randomblob(32) FROM principal;
+        """,
+        """
         CREATE TABLE escrowed_key (
           id BLOB NOT NULL PRIMARY KEY, principal_id TEXT NOT NULL REFERENCES principal (id), algorithm INTEGER NOT NULL,
           public_key BLOB NOT NULL, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;

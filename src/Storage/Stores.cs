@@ -11,6 +11,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
     private readonly VersionedCache<PrincipalId, Principal?> _byId = new(version);
     private readonly VersionedCache<string, ImmutableArray<Principal>> _byAddress = new(version);
     private readonly VersionedCache<string, Principal?> _byCertificate = new(version);
+    private readonly VersionedCache<PrincipalId, byte[]?> _auditKeys = new(version);
 
     public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => _byId.GetAsync(id, async () =>
     {
@@ -42,6 +43,13 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
             return rows.Select(r => r.ToPrincipal())
                 .SingleOrDefault(p => p.Status != PrincipalStatus.Revoked && p.Certificates.Contains(certificate));
         });
+
+    public ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken) => _auditKeys.GetAsync(id, async () =>
+    {
+        await using var db = new GatewayDbContext(options);
+        var text = id.ToString();
+        return (await db.AuditKeys.AsNoTracking().SingleOrDefaultAsync(k => k.PrincipalId == text, cancellationToken))?.Key;
+    });
 
     public async ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken)
     {

@@ -23,6 +23,7 @@ public sealed class NextHopTests : IDisposable
     {
         await using var second = await PrivatePostfix.StartAsync(new PostfixOptions());
         var first = await PrivatePostfix.StartAsync(new PostfixOptions());
+        var port = first.Port;
         await using var gateway = new GatewayProcess(new GatewaySetup
         {
             NextHopPort = second.Port, OtherHops = [("pair.example", $"smtp: [127.0.0.1:{first.Port}, '[127.0.0.1]:{second.Port}']\ntls: never")],
@@ -37,6 +38,40 @@ public sealed class NextHopTests : IDisposable
         await QueueIsEmptyAsync(gateway);
         Assert.Equal(20, Marks(second).Distinct().Count());
         Assert.Equal(20, Marks(second).Count);
+
+        // It comes back, and gets its place once its rest is over.
+        await using var again = await PrivatePostfix.StartAsync(new PostfixOptions { Port = port });
+        for (var until = DateTime.UtcNow.AddSeconds(60); Marks(again).Count == 0; await Task.Delay(2000, Cancel))
+        {
+            Assert.True(DateTime.UtcNow < until, gateway.LogText);
+            await SendAsync(gateway, "pair.example", 1);
+        }
+        await QueueIsEmptyAsync(gateway);
+    }
+
+    [Fact]
+    public async Task A_slow_host_delays_no_mail_but_its_own()
+    {
+        await using var fast = await PrivatePostfix.StartAsync(new PostfixOptions());
+        await using var slow = new SmtpSink(new SmtpSinkOptions
+        {
+            Keywords = ["SIZE"],
+            Answer = line =>
+            {
+                if (line.StartsWith("RCPT", StringComparison.Ordinal))
+                    Thread.Sleep(1500);
+                return null;
+            },
+        });
+        await using var gateway = new GatewayProcess(new GatewaySetup { NextHopPort = fast.Port, OtherHops = [("slow.example", $"smtp: 127.0.0.1:{slow.Port}\ntls: never")] });
+        await gateway.StartAsync();
+        await SendAsync(gateway, "slow.example", 60);
+        await SendAsync(gateway, "outside.example", 20);
+        await fast.WaitForDeliveriesAsync(20, TimeSpan.FromSeconds(30));
+        Assert.True(slow.Count < 60, "The slow host was not slow.");
+        await slow.WaitForAsync(60, TimeSpan.FromSeconds(90));
+        await QueueIsEmptyAsync(gateway);
+        Assert.Equal((60, 20), (slow.Count, Marks(fast).Count));
     }
 
     [Fact]

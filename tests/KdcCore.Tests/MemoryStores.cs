@@ -12,6 +12,8 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
 
     public Dictionary<MasterKeyName, WrappedMasterKey> Keys { get; } = [];
 
+    public Dictionary<PrincipalId, byte[]> AuditKeys { get; } = [];
+
     public Dictionary<MasterKeyName, CardPoint> Points { get; } = [];
 
     public Dictionary<TicketId, IssueRecord> Issued { get; } = [];
@@ -27,6 +29,8 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
 
     public ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken) =>
         new(Principals.Values.SingleOrDefault(p => p.Certificates.Contains(certificate) && p.Status != PrincipalStatus.Revoked));
+
+    public ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken) => new(AuditKeys.GetValueOrDefault(id));
 
     public ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken) => new([.. Principals.Values]);
 
@@ -47,6 +51,10 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
                 if ((Principals.GetValueOrDefault(saved.Id)?.Revision ?? 0) != saved.Revision)
                     throw new StaleRecordException("changed meanwhile");
                 Principals[saved.Id] = saved with { Revision = saved.Revision + 1 };
+                if (!entry.AuditKey.IsEmpty)
+                    AuditKeys.Add(saved.Id, entry.AuditKey.ToArray());
+                if (entry.Forgets)
+                    AuditKeys.Remove(saved.Id);
             }
             if (entry.Key is { } key)
                 Keys.Add(key.Name, key);

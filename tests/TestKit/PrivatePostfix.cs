@@ -8,6 +8,9 @@ public sealed record PostfixOptions
     /// <summary>A sub-folder is made here; null: in the system's temporary folder. The account "postfix" must be able to enter it.</summary>
     public string? ParentDirectory { get; init; }
 
+    /// <summary>Where it listens on 127.0.0.1; null: a free port.</summary>
+    public int? Port { get; init; }
+
     /// <summary>Everything is relayed to 127.0.0.1 at this port; null: everything is delivered into one Maildir.</summary>
     public int? RelayPort { get; init; }
 
@@ -64,7 +67,7 @@ public sealed class PrivatePostfix : IAsyncDisposable
         if (!Environment.IsPrivilegedProcess)
             throw new InvalidOperationException("Postfix starts for root only.");
         var directory = MakeDirectory(options.ParentDirectory);
-        var port = Loopback.FreePort();
+        var port = options.Port ?? Loopback.FreePort();
         var daemons = (await Tool.RunAsync("postconf", ["-dh", "daemon_directory"])).Checked().Text.Trim();
         var configuration = Path.Combine(directory, "conf");
         // In the foreground (-s), so that it is our child and prints its log.

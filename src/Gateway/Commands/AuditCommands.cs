@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using GatewaySecure.Gateway.Hosting;
+using GatewaySecure.KdcCore;
 using GatewaySecure.Storage;
 
 namespace GatewaySecure.Gateway.Commands;
@@ -56,7 +57,9 @@ internal static class AuditCommands
         {
             var head = await database.Audit.HeadAsync(ct);
             var count = Math.Max(0, parsed.GetValue(last));
-            var events = await database.Audit.ReadAsync(Math.Max(1, head.Sequence - count + 1), count, ct);
+            var events = new List<AuditEvent>();
+            foreach (var e in await database.Audit.ReadAsync(Math.Max(1, head.Sequence - count + 1), count, ct))
+                events.Add(await SealedAddress.ShowAsync(e, database.Principals, ct));
             if (parsed.GetValue(json))
                 Console.WriteLine(JsonSerializer.Serialize(events, JsonSerializerOptions.Web));
             else

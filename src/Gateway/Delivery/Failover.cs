@@ -79,7 +79,9 @@ internal static class Failover
                 return false;
             if (results.All(r => r is null))
                 throw;
-            // What others were answered before is known; these recipients wait with the answer that they had.
+            // What was answered for the others stays known.
+            foreach (var index in open)
+                results[index] = new RecipientResult(envelope.Recipients[index], new SmtpReply(451, "4.4.2", e.Message), DsnRelayed: false);
             return true;
         }
         catch

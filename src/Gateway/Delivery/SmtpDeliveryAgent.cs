@@ -45,7 +45,8 @@ internal sealed class SmtpDeliveryAgent(ISessionSource sessions, TimeProvider ti
         }
         catch (Exception e) when (e is SmtpClientException or SocketException or TimeoutException)
         {
-            throw new DeliveryException($"{sessions.Description}: {e.Message}", e)
+            var twice = content.WasWhole ? " It has all of the mail and did not say whether it took it: the mail may arrive twice." : "";
+            throw new DeliveryException($"{sessions.Description}: {e.Message}{twice}", e)
             {
                 MayHaveBeenTaken = content.WasWhole,
                 WasReached = content.WasStarted,

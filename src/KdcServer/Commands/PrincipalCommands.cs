@@ -21,9 +21,7 @@ internal static class PrincipalCommands
             (work, who, _, ct) => work.Administration.ResumeAsync(who.Id, ct)),
         Change("revoke", "For ever: no tickets to or from it any more.", "kdc principal revoke bob@example.org --reason \"left\"", needsReason: true,
             (work, who, reason, ct) => work.Administration.RevokeAsync(who.Id, reason!, ct)),
-        Change("delete", "For ever: revoked and hidden, its addresses free for others; the record and its history stay.",
-            "kdc principal delete bob@example.org --reason \"created by mistake\"", needsReason: true,
-            (work, who, reason, ct) => work.Administration.DeleteAsync(who.Id, reason!, ct)),
+        Delete(),
         Expire(),
     };
 
@@ -167,6 +165,29 @@ internal static class PrincipalCommands
         command.SetAction((parsed, ct) => OnOneAsync(
             (parsed.GetValue(config)!, parsed.GetValue(state)!, parsed.GetRequiredValue(who), parsed.GetValue(json)),
             (session, principal) => work(session, principal, needsReason ? parsed.GetRequiredValue(reason) : null, ct).AsTask(),
+            ct));
+        return command;
+    }
+
+    private static Command Delete()
+    {
+        var (config, state, json, who) = (CommonOptions.Config(), CommonOptions.State(), CommonOptions.AsJson(), Who());
+        var reason = new Option<string>("--reason") { Description = "Why; stands in the record and the audit.", Required = true };
+        var forget = new Option<bool>("--forget")
+        {
+            Description = "Name and addresses go too, and the key under which they stand in the audit: unreadable there, and the chain still holds.",
+        };
+        var command = new Command("delete", """
+            For ever: revoked and hidden, its addresses free for others; the record and its history stay.
+
+            Examples:
+              kdc principal delete bob@example.org --reason "created by mistake"
+              kdc principal delete bob@example.org --reason "left, asked to be forgotten" --forget
+            """)
+        { who, config, state, reason, forget, json };
+        command.SetAction((parsed, ct) => OnOneAsync(
+            (parsed.GetValue(config)!, parsed.GetValue(state)!, parsed.GetRequiredValue(who), parsed.GetValue(json)),
+            (work, principal) => work.Administration.DeleteAsync(principal.Id, parsed.GetRequiredValue(reason), ct, parsed.GetValue(forget)).AsTask(),
             ct));
         return command;
     }

@@ -7,7 +7,7 @@ namespace GatewaySecure.KdcServer.Configuration;
 internal static class KdcConfigurationKeys
 {
     /// <summary>In the order of the sample.</summary>
-    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits"];
+    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits", "audit"];
 
     public static readonly string[] Tls = ["certificate", "key"];
 
@@ -16,6 +16,8 @@ internal static class KdcConfigurationKeys
         "connections", "request-size", "request-timeout", "requests-per-second", "burst", "stranger-requests-per-minute", "drain-timeout",
     ];
 
+    public static readonly string[] Audit = ["anchor-every", "anchor-file"];
+
     /// <summary>By the names that the schema's definitions have.</summary>
     public static readonly FrozenDictionary<string, string[]> All = new Dictionary<string, string[]>
     {
@@ -23,5 +25,6 @@ internal static class KdcConfigurationKeys
         ["tls"] = Tls,
         ["vault"] = [.. VaultSettings.Keys],
         ["limits"] = Limits,
+        ["audit"] = Audit,
     }.ToFrozenDictionary();
 }

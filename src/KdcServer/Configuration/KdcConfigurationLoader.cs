@@ -27,6 +27,18 @@ internal static class KdcConfigurationLoader
             TicketLifetime = top.Optional<TimeSpan>("ticket-lifetime", ValueParsers.Duration, TimeSpan.FromDays(7)),
             Limits = top.Section("limits", KdcConfigurationKeys.Limits) is { } limits ? ReadLimits(limits) : new KdcLimits(),
         };
+        if (top.Section("audit", KdcConfigurationKeys.Audit) is { } audit)
+        {
+            var file = audit.Optional<string?>("anchor-file", ValueParsers.Text!, null);
+            configuration = configuration with
+            {
+                Audit = new AuditConfiguration
+                {
+                    AnchorEvery = audit.Optional<TimeSpan>("anchor-every", ValueParsers.DayAtMost, configuration.Audit.AnchorEvery),
+                    AnchorFile = file is null ? null : audit.FullPath(file),
+                },
+            };
+        }
         if (configuration.Tls is null)
             top.Warning("tls", "is missing: a self-signed certificate is made, for trials");
         return problems.HasErrors ? null : configuration;

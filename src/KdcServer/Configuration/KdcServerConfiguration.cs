@@ -20,6 +20,18 @@ internal sealed record KdcServerConfiguration
     public TimeSpan TicketLifetime { get; init; } = TimeSpan.FromDays(7);
 
     public KdcLimits Limits { get; init; } = new();
+
+    public AuditConfiguration Audit { get; init; } = new();
+}
+
+/// <summary>How the audit chain is anchored.</summary>
+internal sealed record AuditConfiguration
+{
+    /// <summary>Where something was added since the last time.</summary>
+    public TimeSpan AnchorEvery { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>A file that anchors are appended to, best on another machine's disk; null: in the state directory.</summary>
+    public string? AnchorFile { get; init; }
 }
 
 /// <summary>PEM files of a server certificate (with its chain) and its key.</summary>

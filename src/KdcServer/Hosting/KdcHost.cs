@@ -90,6 +90,7 @@ internal sealed class KdcHost : IAsyncDisposable
         var logs = Own(ServerLogging.Create(logFile));
         _log = logs.CreateLogger<KdcHost>();
         var keys = Own(await KdcKeys.OpenAsync(state, configuration.Vault, cancellationToken));
+        var anchoring = Own(new AuditAnchoring(keys, configuration, state, time, _log));
         keys.Vault.ProblemChanged += problem =>
         {
             if (problem is null)
@@ -127,6 +128,7 @@ internal sealed class KdcHost : IAsyncDisposable
 
         await web.StartAsync(CancellationToken.None);
         _web = web;
+        anchoring.Start();
         EndPoints = configuration.Listeners;
         _log.Started(configuration.Realm.Name, string.Join(", ", EndPoints), ports.Vault.Description, tls.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256));
     }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
 using GatewaySecure.KdcServer.Configuration;
@@ -37,6 +38,9 @@ internal sealed class KdcKeys : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>ECDSA, for anchors of the audit chain. The caller disposes it.</summary>
+    public ECDsa OpenAuditKey() => _vault.OrganisationEcdsaKey("audit");
 
     /// <param name="actor">Who changes things, for the audit.</param>
     public KdcAdministration Administration(KdcServerConfiguration configuration, string actor, TimeProvider time) =>

@@ -17,6 +17,12 @@ internal static partial class KdcLog
     [LoggerMessage(LogLevel.Error, "{Operation} could not be answered; the peer was told to come later")]
     public static partial void NotAnswered(this ILogger log, Exception exception, string operation);
 
+    [LoggerMessage(LogLevel.Information, "Audit anchored at line {Sequence}: {Hash}")]
+    public static partial void Anchored(this ILogger log, long sequence, string hash);
+
+    [LoggerMessage(LogLevel.Error, "The audit could not be anchored; it is tried again at the next time")]
+    public static partial void NotAnchored(this ILogger log, Exception exception);
+
     [LoggerMessage(LogLevel.Error, "The vault can't be used; whoever asks is told to come later: {Problem}")]
     public static partial void VaultAway(this ILogger log, string problem);
 

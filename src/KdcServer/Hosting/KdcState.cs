@@ -9,6 +9,9 @@ internal sealed class KdcState
 
     public string Database => Path.Combine(Root, "gatewaysecure.db");
 
+    /// <summary>Signed heads of the audit chain, where the configuration names no other file.</summary>
+    public string AuditAnchors => Path.Combine(Root, "audit-anchors.jsonl");
+
     public string TrialTlsCertificate => Path.Combine(Root, "tls-trial.pem");
 
     /// <summary>Its paths only: nothing is made.</summary>

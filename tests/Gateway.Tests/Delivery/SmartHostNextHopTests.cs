@@ -134,11 +134,13 @@ public sealed class SmartHostNextHopTests
     public async Task What_one_host_took_is_not_forgotten_when_the_next_one_fails()
     {
         await using var first = new SmtpSink(new SmtpSinkOptions { Answer = line => line.Contains("<full@", StringComparison.Ordinal) ? "452 4.2.2 full" : null });
-        foreach (var breaksAt in new[] { "MAIL", "." })
+        foreach (var (breaksAt, code) in new[] { ("MAIL", 452), (".", 451) })
         {
             await using var second = new SmtpSink(new SmtpSinkOptions { Answer = line => line.StartsWith(breaksAt, StringComparison.Ordinal) ? "" : null });
             await using var hop = Hop(first.Port, second.Port);
-            Assert.Equal([250, 452], (await DeliverAsync(hop, "bob@example.org", "full@example.org")).Select(r => r.Reply.Code));
+            var results = await DeliverAsync(hop, "bob@example.org", "full@example.org");
+            Assert.Equal([250, code], results.Select(r => r.Reply.Code));
+            Assert.Equal(code == 451, results[1].Reply.ToString().Contains("may arrive twice", StringComparison.Ordinal));
         }
         Assert.Equal(2, first.Count);
     }
