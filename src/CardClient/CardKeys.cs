@@ -28,10 +28,17 @@ internal sealed class CardKeys : IDisposable
     /// <summary>Null where the card was not issued for KDC mail.</summary>
     public static CardHolder? Holder(ICard card) => card.ReadIdentity() is { } identity ? CardHolder.Decode(identity) : null;
 
-    public OpeningKeys ForOpening(CertificateDirectory? trust) => new()
+    /// <summary>KDC mail is for this card, and would open with the realm's certificate beside it.</summary>
+    public bool NeedsRealm => _holder is not null && !_card.Describe().HasAesSlot && TicketKey is not null;
+
+    private CardHeldKey? TicketKey => _card.ReadKeys().FirstOrDefault(k => k is { Slot.Use: CardUse.Ticket, Public.Algorithm: CardKeyAlgorithm.P256 });
+
+    /// <param name="realm">The realm's public key, for a card without an AES slot; null: none was pinned.</param>
+    public OpeningKeys ForOpening(CertificateDirectory? trust, ECDsa? realm) => new()
     {
-        Card = _holder is null ? null
-            : new MailProtection.CardIdentity(_holder.Realm, _holder.Principal, _holder.Kvno, new CardMasterKey(_card)),
+        Card = _holder is not null && KdcKey(realm) is { } key
+            ? new MailProtection.CardIdentity(_holder.Realm, _holder.Principal, _holder.Kvno, key)
+            : null,
         SmimeKeys = _keys,
         Trust = trust,
     };
@@ -44,6 +51,11 @@ internal sealed class CardKeys : IDisposable
             key.Certificate.Dispose();
         }
     }
+
+    private HolderKey? KdcKey(ECDsa? realm) =>
+        _card.Describe().HasAesSlot ? new SlotHolderKey(new CardMasterKey(_card))
+        : realm is not null && TicketKey is { } ticket ? new AgreementHolderKey(new CardAgreement(_card, ticket), realm)
+        : null;
 
     /// <summary>Null for a key of another use, or without a certificate that fits it.</summary>
     private static SmimeKey? Smime(ICard card, CardHeldKey key)
@@ -64,6 +76,19 @@ internal sealed class CardKeys : IDisposable
             return new SmimeKey(certificate, key.Public.Rsa is null ? new CardEcdh(card, key) : new CardRsa(card, key));
         certificate.Dispose();
         return null;
+    }
+}
+
+/// <summary>ECDH with the card's key for KDC tickets; one card command for each operation.</summary>
+internal sealed class CardAgreement(ICard card, CardHeldKey key) : IKeyAgreement
+{
+    public ReadOnlyMemory<byte> Point { get; } = key.Public.Ec is { Q: { X: { } x, Y: { } y } } ? (byte[])[4, .. x, .. y] : [];
+
+    public ValueTask<byte[]> AgreeAsync(ReadOnlyMemory<byte> ephemeral, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        // The realm's signature covers the point, so it is the KDC's and lies on the curve.
+        return new(card.Agree(key, new ECPoint { X = ephemeral[1..33].ToArray(), Y = ephemeral[33..].ToArray() }));
     }
 }
 

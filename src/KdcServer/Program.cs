@@ -14,6 +14,7 @@ var root = new RootCommand("""
     RunCommand.Create(),
     RunCommand.CreateConfig(),
     StatusCommand.Create(),
+    StatusCommand.CreateRealm(),
     PrincipalCommands.Create(),
     GatewayCommands.Create(),
     AuditCommands.Create(),
