@@ -5,43 +5,39 @@ using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
 using GatewaySecure.MailProtection.Trust;
 using GatewaySecure.SmartCard;
-using CardHolder = GatewaySecure.KdcCore.CardIdentity;
 
 namespace GatewaySecure.CardClient;
 
 /// <summary>What a card holds for opening mail: its KDC identity, and every decipher key with a certificate, those for old mail too.</summary>
 internal sealed class CardKeys : IDisposable
 {
-    private readonly ICard _card;
-    private readonly CardHolder? _holder;
+    private readonly MailProtection.CardIdentity? _identity;
+    private readonly ECDsa? _realm;
     private readonly ImmutableArray<SmimeKey> _keys;
 
-    private CardKeys(ICard card, CardHolder? holder, ImmutableArray<SmimeKey> keys)
+    private CardKeys(MailProtection.CardIdentity? identity, ECDsa? realm, ImmutableArray<SmimeKey> keys)
     {
-        _card = card;
-        _holder = holder;
+        _identity = identity;
+        _realm = realm;
         _keys = keys;
     }
 
-    public static CardKeys Read(ICard card) => new(card, Holder(card), [.. card.ReadKeys().Select(key => Smime(card, key)).OfType<SmimeKey>()]);
+    /// <exception cref="CardException">The card failed.</exception>
+    public static CardKeys Read(ICard card)
+    {
+        var held = card.ReadKeys();
+        var enrolled = Enrolled(card);
+        var realm = Realm(enrolled);
+        var key = enrolled is null ? null : HolderKey(card, held, enrolled, realm);
+        var identity = key is null ? null
+            : new MailProtection.CardIdentity(enrolled!.Identity.Realm, enrolled.Identity.Principal, enrolled.Identity.Kvno, key);
+        return new CardKeys(identity, realm, [.. held.Select(k => Smime(card, k)).OfType<SmimeKey>()]);
+    }
 
     /// <summary>Null where the card was not issued for KDC mail.</summary>
-    public static CardHolder? Holder(ICard card) => card.ReadIdentity() is { } identity ? CardHolder.Decode(identity) : null;
+    public static EnrolledCard? Enrolled(ICard card) => card.ReadIdentity() is { } identity ? EnrolledCard.Decode(identity) : null;
 
-    /// <summary>KDC mail is for this card, and would open with the realm's certificate beside it.</summary>
-    public bool NeedsRealm => _holder is not null && !_card.Describe().HasAesSlot && TicketKey is not null;
-
-    private CardHeldKey? TicketKey => _card.ReadKeys().FirstOrDefault(k => k is { Slot.Use: CardUse.Ticket, Public.Algorithm: CardKeyAlgorithm.P256 });
-
-    /// <param name="realm">The realm's public key, for a card without an AES slot; null: none was pinned.</param>
-    public OpeningKeys ForOpening(CertificateDirectory? trust, ECDsa? realm) => new()
-    {
-        Card = _holder is not null && KdcKey(realm) is { } key
-            ? new MailProtection.CardIdentity(_holder.Realm, _holder.Principal, _holder.Kvno, key)
-            : null,
-        SmimeKeys = _keys,
-        Trust = trust,
-    };
+    public OpeningKeys ForOpening(CertificateDirectory? trust) => new() { Card = _identity, SmimeKeys = _keys, Trust = trust };
 
     public void Dispose()
     {
@@ -50,12 +46,32 @@ internal sealed class CardKeys : IDisposable
             key.Key.Dispose();
             key.Certificate.Dispose();
         }
+        _realm?.Dispose();
     }
 
-    private HolderKey? KdcKey(ECDsa? realm) =>
-        _card.Describe().HasAesSlot ? new SlotHolderKey(new CardMasterKey(_card))
-        : realm is not null && TicketKey is { } ticket ? new AgreementHolderKey(new CardAgreement(_card, ticket), realm)
-        : null;
+    /// <summary>A pinned realm's key makes it a card of the kind <c>ecdh</c>. Null where its key is not there: the card opens S/MIME all the same.</summary>
+    private static HolderKey? HolderKey(ICard card, IReadOnlyList<CardHeldKey> held, EnrolledCard enrolled, ECDsa? realm)
+    {
+        if (enrolled.RealmKey.IsEmpty)
+            return new SlotHolderKey(new CardMasterKey(card));
+        // A card without a slot apart for tickets has them under its decipher key.
+        var ticket = held.FirstOrDefault(k => k.Slot.Use == CardUse.Ticket)
+            ?? held.FirstOrDefault(k => k.Slot is { Use: CardUse.Decipher, Retired: false } && k.Public.Algorithm == CardKeyAlgorithm.P256);
+        return realm is null || ticket is null ? null : new AgreementHolderKey(new CardAgreement(card, ticket), realm);
+    }
+
+    private static ECDsa? Realm(EnrolledCard? enrolled)
+    {
+        try
+        {
+            return enrolled?.OpenRealmKey();
+        }
+        catch (CryptographicException)
+        {
+            // Without it nothing of the realm can be checked, so nothing is asked of the card.
+            return null;
+        }
+    }
 
     /// <summary>Null for a key of another use, or without a certificate that fits it.</summary>
     private static SmimeKey? Smime(ICard card, CardHeldKey key)
@@ -79,19 +95,6 @@ internal sealed class CardKeys : IDisposable
     }
 }
 
-/// <summary>ECDH with the card's key for KDC tickets; one card command for each operation.</summary>
-internal sealed class CardAgreement(ICard card, CardHeldKey key) : IKeyAgreement
-{
-    public ReadOnlyMemory<byte> Point { get; } = key.Public.Ec is { Q: { X: { } x, Y: { } y } } ? (byte[])[4, .. x, .. y] : [];
-
-    public ValueTask<byte[]> AgreeAsync(ReadOnlyMemory<byte> ephemeral, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        // The realm's signature covers the point, so it is the KDC's and lies on the curve.
-        return new(card.Agree(key, new ECPoint { X = ephemeral[1..33].ToArray(), Y = ephemeral[33..].ToArray() }));
-    }
-}
-
 /// <summary>K_X in the card's AES slot; one card command for each operation.</summary>
 internal sealed class CardMasterKey(ICard card) : IMasterKey
 {
@@ -99,5 +102,18 @@ internal sealed class CardMasterKey(ICard card) : IMasterKey
     {
         cancellationToken.ThrowIfCancellationRequested();
         return new(card.DecipherAes(input.Span));
+    }
+}
+
+/// <summary>ECDH with a card's ticket key; one card command for each operation.</summary>
+internal sealed class CardAgreement(ICard card, CardHeldKey key) : IKeyAgreement
+{
+    public ReadOnlyMemory<byte> Point { get; } = key.Public.Point();
+
+    public ValueTask<byte[]> AgreeAsync(ReadOnlyMemory<byte> ephemeral, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var field = key.Public.FieldLength;
+        return new(card.Agree(key, new ECPoint { X = ephemeral[1..(1 + field)].ToArray(), Y = ephemeral[(1 + field)..].ToArray() }));
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 using GatewaySecure.Cards;
 using GatewaySecure.MailProtection;
 using GatewaySecure.MailProtection.Trust;
@@ -45,8 +44,7 @@ public sealed record OpeningResult(
 /// Expected outcomes are values; the output counts only where the result says opened.
 /// </summary>
 /// <param name="trust">Whose signatures are trusted; null: nobody's.</param>
-/// <param name="realm">The pinned public key of the card's realm; needed for KDC mail where the card has no AES slot.</param>
-public sealed class MailOpening(TimeProvider time, CertificateDirectory? trust = null, ECDsa? realm = null)
+public sealed class MailOpening(TimeProvider time, CertificateDirectory? trust = null)
 {
     /// <exception cref="IOException">The message or the output failed.</exception>
     public async Task<OpeningResult> OpenAsync(
@@ -66,11 +64,8 @@ public sealed class MailOpening(TimeProvider time, CertificateDirectory? trust =
                     return new OpeningResult(OpeningStatus.CardBlocked, PinWords.Blocked(CardPin.User, card.Describe()), [], 0);
             }
             using var keys = CardKeys.Read(card);
-            var outcome = await new MailOpener(time).OpenAsync(message, keys.ForOpening(trust, realm), output, cancellationToken);
-            var result = Result(outcome);
-            return result.Status == OpeningStatus.NotForThisCard && realm is null && keys.NeedsRealm
-                ? result with { Text = "To open KDC mail, this card needs the realm's certificate beside it: name it with --realm-certificate." }
-                : result;
+            var outcome = await new MailOpener(time).OpenAsync(message, keys.ForOpening(trust), output, cancellationToken);
+            return Result(outcome);
         }
         catch (CardException e)
         {

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using GatewaySecure.Cards;
 using GatewaySecure.MailProtection;
@@ -18,11 +16,6 @@ internal static class OpenCommand
     private static readonly Option<bool> PinStdin = new("--pin-stdin") { Description = "Reads the PIN from standard input, one line." };
     private static readonly Option<string?> Trust = new("--trust") { Description = "Folder with the certificates of authorities whose signatures count." };
 
-    private static readonly Option<string?> RealmCertificate = new("--realm-certificate")
-    {
-        Description = "The realm's certificate, as you got it with the card; needed for KDC mail where the card has no AES slot (PIV).",
-    };
-
     public static Command Make()
     {
         var command = new Command("open", """
@@ -32,7 +25,7 @@ internal static class OpenCommand
               Example: cardmail open mail.eml --out clear.eml
             """)
         {
-            File, Output, PinFile, PinStdin, Trust, RealmCertificate,
+            File, Output, PinFile, PinStdin, Trust,
         };
         CardOptions.AddTo(command);
         command.SetAction((parse, cancellationToken) => Guard.RunAsync(() => RunAsync(parse, cancellationToken)));
@@ -46,7 +39,6 @@ internal static class OpenCommand
         if (parse.GetValue(PinStdin) && parse.GetValue(PinFile) is not null)
             throw new InvalidOperationException("--pin-stdin and --pin-file exclude each other.");
         var directory = parse.GetValue(Trust) is { } folder ? CertificateDirectory.Load(new DirectoryFolders { Anchors = [folder] }) : null;
-        using var realm = parse.GetValue(RealmCertificate) is { } pinned ? ReadRealm(pinned) : null;
         // Card and tries come before the PIN is asked for, so that nobody types it for nothing.
         using var access = await CardOptions.OpenAsync(parse, cancellationToken);
         var asJson = parse.GetValue(CardOptions.Json);
@@ -62,7 +54,7 @@ internal static class OpenCommand
         OpeningResult result;
         try
         {
-            result = await new MailOpening(TimeProvider.System, directory, realm).OpenAsync(access.Card, pin, message, written.Stream, cancellationToken);
+            result = await new MailOpening(TimeProvider.System, directory).OpenAsync(access.Card, pin, message, written.Stream, cancellationToken);
         }
         finally
         {
@@ -72,14 +64,6 @@ internal static class OpenCommand
             written.Publish();
         Report(result, result.IsOpened ? target : null, asJson);
         return result.Status;
-    }
-
-    private static ECDsa ReadRealm(string file)
-    {
-        using var certificate = X509CertificateLoader.LoadCertificateFromFile(file);
-        return certificate.GetECDsaPublicKey() is { KeySize: 256 } key
-            ? key
-            : throw new InvalidOperationException($"{file} is not the certificate of a realm: its key is not one of P-256.");
     }
 
     /// <summary>Null where the PIN may be asked for; the last try is warned of.</summary>

@@ -26,11 +26,11 @@ internal static class StatusCommand
             using var session = access.Card.BeginSession();
             var card = access.Card.Describe();
             var keys = access.Card.ReadKeys();
-            var holder = CardKeys.Holder(access.Card);
+            var enrolled = CardKeys.Enrolled(access.Card);
             if (parse.GetValue(CardOptions.Json))
-                WriteJson(readers, card, keys, holder);
+                WriteJson(readers, card, keys, enrolled);
             else
-                WriteWords(card, keys, holder);
+                WriteWords(card, keys, enrolled);
             return card.Pin(CardPin.User) is { IsBlocked: true } ? OpeningStatus.CardBlocked : OpeningStatus.Opened;
         }));
         return command;
@@ -44,7 +44,7 @@ internal static class StatusCommand
         return [.. context.ListReaders().Select(context.GetStatus)];
     }
 
-    private static void WriteWords(CardDescription card, IReadOnlyList<CardHeldKey> keys, KdcCore.CardIdentity? holder)
+    private static void WriteWords(CardDescription card, IReadOnlyList<CardHeldKey> keys, KdcCore.EnrolledCard? enrolled)
     {
         Console.WriteLine($"{card.Application}, number {card.Serial}.");
         foreach (var pin in card.Pins)
@@ -53,12 +53,14 @@ internal static class StatusCommand
             Console.WriteLine(PinWords.Blocked(CardPin.User, card));
         foreach (var key in keys)
             Console.WriteLine($"  key {key.Slot.Name}: {key.Public.Algorithm}, {UseOf(key.Slot)}{(Certificate(key) is { } c ? $", certified for {c.Subject} until {c.NotAfter:yyyy-MM-dd}" : "")}");
-        Console.WriteLine(holder is null
+        Console.WriteLine(enrolled?.Identity is not { } holder
             ? "Not issued for KDC mail."
             : $"Issued to {holder.Address}: principal {holder.Principal} of {holder.Realm}, key version {holder.Kvno}");
+        if (enrolled is { RealmKey.IsEmpty: false })
+            Console.WriteLine("KDC mail by ECDH, as the card has no AES slot: not safe from a quantum computer one day.");
     }
 
-    private static void WriteJson(List<ReaderStatus> readers, CardDescription card, IReadOnlyList<CardHeldKey> keys, KdcCore.CardIdentity? holder) =>
+    private static void WriteJson(List<ReaderStatus> readers, CardDescription card, IReadOnlyList<CardHeldKey> keys, KdcCore.EnrolledCard? enrolled) =>
         Console.WriteLine(JsonSerializer.Serialize(new
         {
             readers = readers.Select(r => new { name = r.Reader, card = r.CardInserted }),
@@ -76,10 +78,11 @@ internal static class StatusCommand
                 subject = Certificate(k)?.Subject,
                 until = Certificate(k)?.NotAfter.ToUniversalTime(),
             }),
-            holder = holder?.Address.ToString(),
-            principal = holder?.Principal.ToString(),
-            realm = holder?.Realm.ToString(),
-            keyVersion = holder?.Kvno,
+            holder = enrolled?.Identity.Address.ToString(),
+            principal = enrolled?.Identity.Principal.ToString(),
+            realm = enrolled?.Identity.Realm.ToString(),
+            keyVersion = enrolled?.Identity.Kvno,
+            ticketKind = enrolled is null ? null : enrolled.RealmKey.IsEmpty ? "aes" : "ecdh",
         }));
 
     private static string State(CardPinState pin) => pin switch

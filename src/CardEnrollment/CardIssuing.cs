@@ -1,68 +1,140 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
+using GatewaySecure.Cards;
 using GatewaySecure.KdcCore;
 using GatewaySecure.SmartCard;
 
 namespace GatewaySecure.CardEnrollment;
 
 /// <summary>What to put on a card, and for whom.</summary>
-/// <param name="AdminPin">The card's present PW3.</param>
+/// <param name="AdminPin">The card's present administrator's code: PW3, management key in hexadecimal, security officer's PIN.</param>
 /// <param name="UserPin">Chosen by the user; null: a random one of six digits.</param>
 /// <param name="Authority">Certifies the decipher key for S/MIME; null: no certificate.</param>
-public sealed record CardOrder(MailAddress Address, string Name, string AdminPin, string? UserPin, CardAuthority? Authority);
+public sealed record CardOrder(MailAddress Address, string Name, string AdminPin, string? UserPin, CardAuthority? Authority)
+{
+    /// <summary>A PIV card's present PUK.</summary>
+    public string UnblockingCode { get; init; } = "12345678";
+
+    /// <summary>Of the card's keys.</summary>
+    public CardKeyAlgorithm Algorithm { get; init; } = CardKeyAlgorithm.Rsa3072;
+
+    /// <summary>The realm's public key, pinned on a card without an AES slot; empty: such a card is refused.</summary>
+    public ReadOnlyMemory<byte> RealmKey { get; init; }
+}
 
 /// <summary>A certification authority with an RSA or ECDSA key, as the trial station holds it.</summary>
 public sealed record CardAuthority(X509Certificate2 Certificate);
 
-/// <summary>The new PINs; for the letter to the user and the safe.</summary>
-public sealed record PinLetter(string Serial, MailAddress Address, string UserPin, string AdminPin);
+/// <summary>The new codes; for the letter to the user and the safe.</summary>
+/// <param name="UnblockingCode">Gives a blocked PIN a new one; null where such cards have none.</param>
+public sealed record PinLetter(string Serial, MailAddress Address, string UserPin, string AdminPin, string? UnblockingCode);
 
 /// <summary>A card that was issued, and whose it is.</summary>
 /// <param name="Certificate">For the decipher key, where an authority was given.</param>
-public sealed record IssuedCard(Principal Principal, string Serial, X509Certificate2? Certificate);
+/// <param name="KeyLeftVault">The master key went to the card; else the card holds a key of its own.</param>
+public sealed record IssuedCard(Principal Principal, string Serial, X509Certificate2? Certificate, bool KeyLeftVault);
 
 /// <summary>
-/// Issues a card. First the card's own keys and new PINs, last the master key: a card that was given up half-way holds nothing
+/// Issues a card of any kind. First the card's own keys and new PINs, last the master key: a card that was given up half-way holds nothing
 /// that opens mail, and no master key ever rests behind a default PIN.
 /// </summary>
 public sealed class CardIssuing(KdcAdministration administration, TimeProvider time)
 {
     /// <param name="letter">Called before the PINs are changed: they must not get lost if anything fails later.</param>
+    /// <exception cref="ArgumentException">The PIN can't be one of such a card.</exception>
     /// <exception cref="CardException">The card failed, or refused the administrator's PIN.</exception>
     /// <exception cref="AdministrationException">The principal is not in good standing, or nobody's address.</exception>
     public async Task<IssuedCard> IssueAsync(
         IIssuableCard card, CardOrder order, Action<PinLetter> letter, CancellationToken cancellationToken)
     {
         // Before anything is changed: the card would refuse it half-way.
-        if (order.UserPin is { Length: < 6 or > 32 })
-            throw new ArgumentException("The user's PIN needs 6 to 32 characters.");
+        if (order.UserPin is { } chosen && PinLife.Objection(card.Kind, CardPin.User, chosen) is { } objection)
+            throw new ArgumentException(objection);
         using var session = card.BeginSession();
         var description = card.Describe();
-        if (!description.HasAesSlot)
-            throw new CardException(CardFault.NotSupported, "This card has no AES slot, which the trial station needs (an OpenPGP card 3.4 with AES).");
+        if (!description.HasAesSlot && order.RealmKey.IsEmpty)
+            throw new CardException(CardFault.NotSupported, "This card has no AES slot, and no realm key is at hand for the other kind of ticket.");
         var principal = await PrincipalAsync(order, cancellationToken);
-        Demand(card.Verify(CardPin.Administrator, order.AdminPin, CardUse.Sign));
+        Demand(card.Verify(CardPin.Administrator, order.AdminPin, CardUse.Authenticate));
 
+        var pins = Codes(order, description);
+        // A token's keys are made under its user's PIN, so that one comes first there.
+        if (card.Kind == CardKind.Token)
+            SetCodes(card, order, pins, letter);
         card.PutHolderName(order.Name);
         var created = time.GetUtcNow();
-        var decipher = Slot(card, CardUse.Decipher);
-        card.GenerateKey(Slot(card, CardUse.Sign), CardKeyAlgorithm.Rsa3072, created);
-        var made = card.GenerateKey(decipher, CardKeyAlgorithm.Rsa3072, created);
-        card.GenerateKey(Slot(card, CardUse.Authenticate), CardKeyAlgorithm.Rsa3072, created);
-        var certificate = order.Authority is { } authority ? Certify(made.Rsa!.Value, order, authority, created) : null;
+        var made = MakeKeys(card, order, description.HasAesSlot, created);
+        var certificate = order.Authority is { } authority ? Certify(made, order, authority, created) : null;
         if (certificate is not null)
-            card.PutCertificate(decipher, certificate.RawData);
+            card.PutCertificate(Slot(card, CardUse.Decipher), certificate.RawData);
+        if (card.Kind != CardKind.Token)
+            SetCodes(card, order, pins, letter);
 
-        var pins = new PinLetter(description.Serial, order.Address, order.UserPin ?? Digits(6), Digits(8));
+        principal = description.HasAesSlot
+            ? await administration.IssueCardAsync(
+                principal.Id, description.Serial, overSecureChannel: false, (identity, key, _) => Write(card, identity, key), cancellationToken)
+            : await RegisterAsync(card, order, made, principal, description.Serial, created, cancellationToken);
+        return new IssuedCard(principal, description.Serial, certificate, description.HasAesSlot);
+    }
+
+    /// <summary>Sign, authenticate, and decipher, whose public half is the result. Where the card can, the old decipher key stays for old mail.</summary>
+    private static CardPublicKey MakeKeys(IIssuableCard card, CardOrder order, bool hasAesSlot, DateTimeOffset created)
+    {
+        var decipher = Slot(card, CardUse.Decipher);
+        if (card.ReadKeys().FirstOrDefault(k => k.Slot == decipher) is { Certificate.IsEmpty: false })
+        {
+            try
+            {
+                card.RetireKey(decipher);
+            }
+            catch (CardException e) when (e.Fault == CardFault.NotSupported)
+            {
+                // Cards of this kind keep one key for mail; docs/cards.md says what a renewal costs.
+            }
+        }
+        card.GenerateKey(Slot(card, CardUse.Sign), order.Algorithm, created);
+        card.GenerateKey(Slot(card, CardUse.Authenticate), order.Algorithm, created);
+        // One key for both is on the tickets' curve.
+        var shared = !hasAesSlot && Slot(card, CardUse.Ticket) == decipher;
+        return card.GenerateKey(decipher, shared ? CardKeyAlgorithm.P256 : order.Algorithm, created);
+    }
+
+    /// <summary>A card without an AES slot: its public point goes to the KDC, the realm's key to the card.</summary>
+    private async Task<Principal> RegisterAsync(
+        IIssuableCard card, CardOrder order, CardPublicKey decipher, Principal principal, string serial, DateTimeOffset created, CancellationToken cancellationToken)
+    {
+        var slot = Slot(card, CardUse.Ticket);
+        var ticket = slot == Slot(card, CardUse.Decipher) ? decipher : card.GenerateKey(slot, CardKeyAlgorithm.P256, created);
+        var registered = await administration.RegisterCardAsync(principal.Id, serial, ticket.Point(), cancellationToken);
+        var identity = new CardIdentity(administration.Realm, registered.Id, registered.Kvno, order.Address);
+        card.PutIdentity(new EnrolledCard(identity, order.RealmKey).Encode());
+        return registered;
+    }
+
+    private static PinLetter Codes(CardOrder order, CardDescription card) => new(
+        card.Serial, order.Address, order.UserPin ?? Digits(6),
+        card.Kind == CardKind.Piv ? RandomNumberGenerator.GetHexString(48) : Digits(8),
+        card.Kind == CardKind.Token ? null : Digits(8));
+
+    private static void SetCodes(IIssuableCard card, CardOrder order, PinLetter pins, Action<PinLetter> letter)
+    {
         letter(pins);
-        Demand(card.Unblock(CardPin.Administrator, order.AdminPin, pins.UserPin));
+        if (card.Kind == CardKind.Piv)
+        {
+            Demand(card.ChangePin(CardPin.Unblocking, order.UnblockingCode, pins.UnblockingCode), CardPin.Unblocking);
+            Demand(card.Unblock(CardPin.Unblocking, pins.UnblockingCode, pins.UserPin), CardPin.Unblocking);
+        }
+        else
+        {
+            Demand(card.Unblock(CardPin.Administrator, order.AdminPin, pins.UserPin));
+        }
         Demand(card.ChangePin(CardPin.Administrator, order.AdminPin, pins.AdminPin));
-        Demand(card.Verify(CardPin.Administrator, pins.AdminPin, CardUse.Sign));
-
-        principal = await administration.IssueCardAsync(
-            principal.Id, description.Serial, overSecureChannel: false, (identity, key, _) => Write(card, identity, key), cancellationToken);
-        return new IssuedCard(principal, description.Serial, certificate);
+        Demand(card.Kind == CardKind.Token
+            ? card.Verify(CardPin.User, pins.UserPin, CardUse.Decipher)
+            : card.Verify(CardPin.Administrator, pins.AdminPin, CardUse.Authenticate));
+        if (card.Kind == CardKind.OpenPgp)
+            Demand(card.ChangePin(CardPin.Unblocking, "", pins.UnblockingCode));
     }
 
     private static CardSlot Slot(IIssuableCard card, CardUse use) =>
@@ -86,34 +158,35 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
         return found ?? await administration.CreateAsync(PrincipalKind.User, order.Name, [order.Address], [], null, cancellationToken);
     }
 
-    private static X509Certificate2 Certify(RSAParameters key, CardOrder order, CardAuthority authority, DateTimeOffset now)
+    private static X509Certificate2 Certify(CardPublicKey key, CardOrder order, CardAuthority authority, DateTimeOffset now)
     {
-        using var rsa = RSA.Create(key);
         var subject = new X500DistinguishedNameBuilder();
         subject.AddCommonName(order.Name);
-        var request = new CertificateRequest(subject.Build(), rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        using AsymmetricAlgorithm half = key.Rsa is { } rsa ? RSA.Create(rsa) : ECDiffieHellman.Create(key.Ec!.Value);
+        var request = new CertificateRequest(subject.Build(), new PublicKey(half), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         var names = new SubjectAlternativeNameBuilder();
         names.AddEmailAddress(order.Address.ToString());
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyEncipherment, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(key.Rsa is null ? X509KeyUsageFlags.KeyAgreement : X509KeyUsageFlags.KeyEncipherment, true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.4")], false));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
         var until = now.AddYears(2) < authority.Certificate.NotAfter ? now.AddYears(2) : authority.Certificate.NotAfter;
         // Positive, and without a leading zero (RFC 5280 §4.1.2.2).
         var serial = RandomNumberGenerator.GetBytes(16);
         serial[0] = (byte)(serial[0] & 0x7F | 0x40);
-        return request.Create(authority.Certificate, now.AddMinutes(-5), until, serial);
+        var from = now.AddMinutes(-5) > authority.Certificate.NotBefore ? now.AddMinutes(-5) : authority.Certificate.NotBefore;
+        return request.Create(authority.Certificate, from, until, serial);
     }
 
-    private static void Demand(PinResult result)
+    private static void Demand(PinResult result, CardPin pin = CardPin.Administrator)
     {
         switch (result)
         {
             case PinResult.Wrong(var left):
-                throw new CardException(CardFault.PinNeeded, $"The card's administrator PIN is another one; {left} tries are left.");
+                throw new CardException(CardFault.PinNeeded, $"The card's {PinWords.Name(pin)} is another one{(left is { } tries ? $"; {tries} tries are left" : "")}.");
             case PinResult.Blocked:
-                throw new CardException(CardFault.PinNeeded, "The card's administrator PIN is blocked; reset the card to factory state.");
+                throw new CardException(CardFault.PinNeeded, $"The card's {PinWords.Name(pin)} is blocked; reset the card to factory state.");
         }
     }
 

@@ -10,6 +10,7 @@ internal static class Letters
             Card {letter.Serial} for {letter.Address}
             User PIN:          {letter.UserPin}
             Administrator PIN: {letter.AdminPin}   (unblocks and renews the card; keep it in the safe)
+            {(letter.UnblockingCode is { } code ? $"Unblocking code:   {code}   (for the holder: gives a blocked card a new PIN)" : "")}
 
             """;
         if (path is null)

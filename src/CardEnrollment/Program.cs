@@ -15,7 +15,11 @@ var virtualCard = new Option<string?>("--virtual-card") { Description = "File of
 var name = new Option<string?>("--name") { Description = "The card holder's name; without it the address." };
 var realm = new Option<string?>("--realm") { Description = "The KDC's realm; without it the address's domain." };
 var pinFile = new Option<string?>("--pin-file") { Description = "First line: the user's PIN (at least 6 characters); without it a random one." };
-var adminPinFile = new Option<string?>("--admin-pin-file") { Description = "First line: the card's present administrator PIN; without it 12345678." };
+var adminPinFile = new Option<string?>("--admin-pin-file") { Description = "First line: the card's present administrator PIN (PIV: management key in hexadecimal); without it the factory's." };
+var codeFile = new Option<string?>("--code-file") { Description = "First line: a PIV card's present PUK; without it 12345678." };
+var algorithm = new Option<CardKeyAlgorithm>("--algorithm") { Description = "Of the card's keys.", DefaultValueFactory = _ => CardKeyAlgorithm.Rsa3072 };
+var module = new Option<string?>("--module") { Description = "PKCS #11 module (a file); the card is a token of it." };
+var token = new Option<string?>("--token") { Description = "Label of the token, where the module shows several." };
 var letterFile = new Option<string?>("--letter") { Description = "File for the new PINs, readable by you alone; without it they are printed." };
 var caCertificate = new Option<string?>("--ca-cert") { Description = "PEM: certifies the card's decipher key for S/MIME." };
 var caKey = new Option<string?>("--ca-key") { Description = "PEM: the private key to --ca-cert." };
@@ -28,25 +32,32 @@ kind.AcceptOnlyFromAmong("openpgp", "piv");
 
 var issue = new Command("issue", "Issues a card: keys, PINs, master key, identity.")
 {
-    state, address, reader, virtualCard, name, realm, pinFile, adminPinFile, letterFile, caCertificate, caKey, certificateOut,
+    state, address, reader, virtualCard, module, token, algorithm, codeFile, name, realm, pinFile, adminPinFile, letterFile, caCertificate, caKey, certificateOut,
 };
 issue.SetAction((parse, cancellationToken) => Guarded(async () =>
 {
     var holder = MailAddress.Parse(parse.GetRequiredValue(address));
     await using var station = await StationState.OpenAsync(parse.GetRequiredValue(state), cancellationToken);
-    using var card = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard)));
+    using var card = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard), parse.GetValue(module), parse.GetValue(token)));
     using var authority = Authority(parse.GetValue(caCertificate), parse.GetValue(caKey));
     var order = new CardOrder(
         holder,
         parse.GetValue(name) ?? holder.ToString(),
-        FirstLine(parse.GetValue(adminPinFile)) ?? VirtualOpenPgpCard.DefaultAdminPin,
+        FirstLine(parse.GetValue(adminPinFile)) ?? (card.Card.Kind == CardKind.Piv ? VirtualPivCard.DefaultManagementKey : VirtualOpenPgpCard.DefaultAdminPin),
         FirstLine(parse.GetValue(pinFile)),
-        authority is null ? null : new CardAuthority(authority));
+        authority is null ? null : new CardAuthority(authority))
+    {
+        UnblockingCode = FirstLine(parse.GetValue(codeFile)) ?? VirtualPivCard.DefaultUnblockingPin,
+        Algorithm = parse.GetValue(algorithm),
+        RealmKey = station.RealmPublicKey,
+    };
     var administration = station.Administration(Realm.Parse(parse.GetValue(realm) ?? holder.Domain.Ascii), TimeProvider.System);
     var issued = await new CardIssuing(administration, TimeProvider.System)
         .IssueAsync(card.Card, order, letter => Letters.Deliver(letter, parse.GetValue(letterFile)), cancellationToken);
     Console.WriteLine($"Card {issued.Serial} issued to {holder}: principal {issued.Principal.Id}, key version {issued.Principal.Kvno}.");
-    Console.WriteLine($"The master key came from the {station.VaultDescription}, and went to the card in clear; the audit says so.");
+    Console.WriteLine(issued.KeyLeftVault
+        ? $"The master key came from the {station.VaultDescription}, and went to the card in clear; the audit says so."
+        : $"The card's key for tickets never leaves it (ECDH, not post-quantum); the realm's key is in the {station.VaultDescription}.");
     if (issued.Certificate is { } certificate && parse.GetValue(certificateOut) is { } path)
         await File.WriteAllTextAsync(path, certificate.ExportCertificatePem(), cancellationToken);
 }));
@@ -63,15 +74,15 @@ list.SetAction((parse, cancellationToken) => Guarded(async () =>
     }
 }));
 
-var show = new Command("show", "Shows a card, without a PIN.") { reader, virtualCard };
+var show = new Command("show", "Shows a card, without a PIN.") { reader, virtualCard, module, token };
 show.SetAction((parse, _) => Guarded(() =>
 {
-    using var access = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard)));
+    using var access = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard), parse.GetValue(module), parse.GetValue(token)));
     using var session = access.Card.BeginSession();
     var card = access.Card.Describe();
     Console.WriteLine($"Card {card.Serial}, {card.Application}, AES slot: {(card.HasAesSlot ? "yes" : "no")}");
     Console.WriteLine("Tries left: " + string.Join(", ", card.Pins.Where(p => p.IsSet).Select(p => $"{PinWords.Name(p.Pin)} {p.TriesLeft?.ToString() ?? "?"}")));
-    var identity = access.Card.ReadIdentity() is { } octets ? CardIdentity.Decode(octets) : null;
+    var identity = access.Card.ReadIdentity() is { } octets ? EnrolledCard.Decode(octets)?.Identity : null;
     Console.WriteLine(identity is null ? "Not issued." : $"Issued to {identity.Address}: principal {identity.Principal} of {identity.Realm}, key version {identity.Kvno}");
     return Task.CompletedTask;
 }));

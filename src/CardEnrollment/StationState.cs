@@ -9,12 +9,17 @@ internal sealed class StationState : IAsyncDisposable
 {
     private readonly GatewayDatabase _database;
     private readonly IKeyVault _vault;
+    private readonly RealmKey _realm;
 
     private StationState(GatewayDatabase database, IKeyVault vault)
     {
         _database = database;
         _vault = vault;
+        _realm = new RealmKey(vault.OrganisationEcdsaKey("realm"));
     }
+
+    /// <summary>What cards without an AES slot have to know of their realm.</summary>
+    public ReadOnlyMemory<byte> RealmPublicKey => _realm.PublicKey;
 
     public string VaultDescription => _vault.Description;
 
@@ -36,11 +41,12 @@ internal sealed class StationState : IAsyncDisposable
     }
 
     public KdcAdministration Administration(Realm realm, TimeProvider time) =>
-        new(realm, _database.PortsWith(_vault), time, "cardstation:" + Environment.UserName);
+        new(realm, _database.PortsWith(_vault) with { Realm = _realm }, time, "cardstation:" + Environment.UserName);
 
     public async ValueTask DisposeAsync()
     {
         await _database.DisposeAsync();
+        _realm.Dispose();
         _vault.Dispose();
     }
 }

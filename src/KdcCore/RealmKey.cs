@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 
 namespace GatewaySecure.KdcCore;
 
@@ -27,20 +26,6 @@ public sealed class RealmKey : IDisposable
         {
             lock (_lock)
                 return _key.ExportSubjectPublicKeyInfo();
-        }
-    }
-
-    /// <summary>Self-signed, for holders to pin: they go by its key alone. DER; another one at each call, with the same key.</summary>
-    public byte[] Certificate(Realm realm, DateTimeOffset now)
-    {
-        ArgumentNullException.ThrowIfNull(realm);
-        lock (_lock)
-        {
-            var request = new CertificateRequest($"CN={realm.Name}, O=GatewaySecure realm", _key, HashAlgorithmName.SHA256);
-            request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, critical: true));
-            request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
-            using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddYears(30));
-            return certificate.RawData;
         }
     }
 

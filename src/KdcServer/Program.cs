@@ -14,7 +14,6 @@ var root = new RootCommand("""
     RunCommand.Create(),
     RunCommand.CreateConfig(),
     StatusCommand.Create(),
-    StatusCommand.CreateRealm(),
     PrincipalCommands.Create(),
     GatewayCommands.Create(),
     AuditCommands.Create(),

@@ -28,11 +28,12 @@ public sealed record CardPublicKey(CardKeyAlgorithm Algorithm, RSAParameters? Rs
     public static CardPublicKey? Of(X509Certificate2 certificate)
     {
         ArgumentNullException.ThrowIfNull(certificate);
-        using var rsa = certificate.GetRSAPublicKey();
+        // Not the certificate's own methods: they give no key where the key usage names another use than the type's.
+        using var rsa = certificate.PublicKey.GetRSAPublicKey();
         if (rsa is not null)
             return Of(rsa);
-        using var ecdsa = certificate.GetECDsaPublicKey();
-        return ecdsa is null ? null : Of(ecdsa);
+        using var curve = certificate.PublicKey.GetECDiffieHellmanPublicKey();
+        return curve is null ? null : Of(curve);
     }
 
     /// <summary>The public half; null where it is of a kind that this program does not use.</summary>
@@ -62,6 +63,10 @@ public sealed record CardPublicKey(CardKeyAlgorithm Algorithm, RSAParameters? Rs
         };
         return algorithm is { } known ? new CardPublicKey(known, null, parameters) : null;
     }
+
+    /// <summary>The point, uncompressed (SEC 1 §2.3.3).</summary>
+    /// <exception cref="InvalidOperationException">An RSA key has none.</exception>
+    public byte[] Point() => Ec is { } ec ? [0x04, .. ec.Q.X!, .. ec.Q.Y!] : throw new InvalidOperationException("An RSA key is no point.");
 
     /// <summary>The same key, whatever stands around it.</summary>
     public bool IsSameAs(CardPublicKey other)

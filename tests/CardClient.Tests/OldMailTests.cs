@@ -10,6 +10,7 @@ using GatewaySecure.VirtualCard;
 namespace GatewaySecure.CardClient.Tests;
 
 /// <summary>S/MIME from OpenSSL, for keys of every kind that a card may hold, opened by <c>cardmail</c> as a user runs it.</summary>
+[Collection("tokens")]
 public sealed class OldMailTests : IDisposable
 {
     private static readonly DateTimeOffset Now = new(2026, 3, 1, 0, 0, 0, TimeSpan.Zero);
@@ -81,6 +82,9 @@ public sealed class OldMailTests : IDisposable
     public async Task A_token_opens_mail_through_its_module()
     {
         var token = await SoftHsm.Instance.CreateTokenAsync();
+        var module = Pkcs11.Pkcs11Module.Load(SoftHsm.Module);
+        // SoftHSM looks for tokens when it starts.
+        module.Reinitialize(module.Generation);
         using var old = RSA.Create(2048);
         using var present = ECDiffieHellman.Create(ECCurve.NamedCurves.nistP256);
         using (var card = TokenCard.Open(SoftHsm.Module, token.Label))
@@ -138,6 +142,9 @@ public sealed class OldMailTests : IDisposable
         using var authority = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var publicKey = PublicKey.CreateFromSubjectPublicKeyInfo(key.ExportSubjectPublicKeyInfo(), out _);
         var request = new CertificateRequest(new X500DistinguishedName("CN=" + name), publicKey, HashAlgorithmName.SHA256);
+        // As authorities write it for keys on curves; the platform gives no ECDSA key for such a certificate.
+        var usage = key is RSA ? X509KeyUsageFlags.KeyEncipherment : X509KeyUsageFlags.KeyAgreement;
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(usage, true));
         using var made = request.Create(
             new X500DistinguishedName("CN=Trial CA"), X509SignatureGenerator.CreateForECDsa(authority),
             DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(30), Encoding.ASCII.GetBytes(name));

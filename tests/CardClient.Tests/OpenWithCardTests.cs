@@ -191,14 +191,13 @@ public sealed class OpenWithCardTests : IAsyncLifetime
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         return new CardAuthority(request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(30)));
     }
-}
 
-/// <summary>A message in memory.</summary>
-internal sealed class Octets(string text) : IMailContent
-{
-    private readonly byte[] _octets = Encoding.UTF8.GetBytes(text);
+    private sealed class Octets(string text) : IMailContent
+    {
+        private readonly byte[] _octets = Encoding.UTF8.GetBytes(text);
 
-    public long Length => _octets.Length;
+        public long Length => _octets.Length;
 
-    public Stream OpenRead() => new MemoryStream(_octets, writable: false);
+        public Stream OpenRead() => new MemoryStream(_octets, writable: false);
+    }
 }

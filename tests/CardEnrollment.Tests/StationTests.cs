@@ -60,6 +60,49 @@ public sealed class StationTests : IDisposable
     }
 
     [Fact]
+    public async Task A_piv_card_is_issued_and_renewed_and_keeps_its_old_key_for_old_mail()
+    {
+        Assert.Equal(0, (await RunAsync("virtual-card", "create", Card, "--kind", "piv")).ExitCode);
+        await MakeAuthorityAsync();
+        string[] with = ["--algorithm", "P256", "--ca-cert", _directory["ca.pem"], "--ca-key", _directory["ca.key"]];
+        var issued = await IssueAsync([.. with, "--letter", _directory["letter"]]);
+        Assert.True(issued.ExitCode == 0, issued.All);
+        Assert.Contains("never leaves it", issued.All, StringComparison.Ordinal);
+        var shown = await RunAsync("show", "--virtual-card", Card);
+        Assert.Contains("Issued to bob@example.org", shown.All, StringComparison.Ordinal);
+
+        var refused = await IssueAsync(with);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("administrator's code is another one", refused.All, StringComparison.Ordinal);
+        var letter = await File.ReadAllLinesAsync(_directory["letter"], Cancel);
+        await File.WriteAllTextAsync(_directory["admin"], Word(letter[2]) + "\n", Cancel);
+        await File.WriteAllTextAsync(_directory["code"], Word(letter[3]) + "\n", Cancel);
+        var renewed = await IssueAsync([.. with, "--admin-pin-file", _directory["admin"], "--code-file", _directory["code"]]);
+        Assert.True(renewed.ExitCode == 0, renewed.All);
+
+        using var card = VirtualCards.Open(Card);
+        var client = CardRecognition.Select(new LocalCardChannel(card.Atr, a => card.Process(a), card.Reset));
+        using var session = client.BeginSession();
+        var keys = client.ReadKeys();
+        Assert.Equal("9D 9C 9A 82 95", string.Join(' ', keys.Select(k => k.Slot.Name)));
+        Assert.NotEmpty(keys[3].Certificate.ToArray());
+        Assert.Equal(2, EnrolledCard.Decode(client.ReadIdentity()!)!.Identity.Kvno);
+        Assert.Equal(CardUse.Ticket, keys[4].Slot.Use);
+    }
+
+    [Fact]
+    public async Task A_pin_that_the_card_can_not_have_is_refused_before_anything_is_changed()
+    {
+        Assert.Equal(0, (await RunAsync("virtual-card", "create", Card, "--kind", "piv")).ExitCode);
+        var before = await File.ReadAllBytesAsync(Card, Cancel);
+        await File.WriteAllTextAsync(_directory["pin"], "123456789\n", Cancel);
+        var refused = await IssueAsync("--pin-file", _directory["pin"]);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("6 to 8 characters", refused.All, StringComparison.Ordinal);
+        Assert.Equal(before, await File.ReadAllBytesAsync(Card, Cancel));
+    }
+
+    [Fact]
     public async Task A_revoked_holder_gets_no_card_and_the_card_is_left_as_it_was()
     {
         await using (var station = await StationState.OpenAsync(_directory.Path, Cancel))
@@ -85,6 +128,12 @@ public sealed class StationTests : IDisposable
         Assert.Equal(1, (await RunAsync("virtual-card", "create", Card)).ExitCode);
         Assert.Equal(2, (await RunAsync("issue", "--state", _directory.Path, "--address", "not an address", "--virtual-card", Card)).ExitCode);
     }
+
+    private static string Word(string line) => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2];
+
+    private async Task MakeAuthorityAsync() => (await Tool.RunAsync("openssl",
+        ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=Trial CA", "-days", "30",
+            "-keyout", _directory["ca.key"], "-out", _directory["ca.pem"]])).Checked();
 
     private CardIdentity Holder()
     {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Security.Cryptography;
 using System.Text.Json;
 using GatewaySecure.KdcCore;
 
@@ -39,27 +38,6 @@ internal static class StatusCommand
         return command;
 
         static int Count(List<PrincipalView> principals, PrincipalKind kind) => principals.Count(p => p.Kind == kind);
-    }
-
-    /// <summary><c>kdc realm certificate</c>.</summary>
-    public static Command CreateRealm()
-    {
-        var (config, state) = (CommonOptions.Config(), CommonOptions.State());
-        var certificate = new Command("certificate", """
-            Prints the realm's certificate (PEM), which is pinned beside each card without an AES slot. Only its key counts; each call prints another
-            certificate of the same key.
-
-            Example:
-              kdc realm certificate --config kdc.yaml > realm.pem
-            """)
-        { config, state };
-        certificate.SetAction((parsed, ct) => OperatorWork.DoAsync(parsed.GetValue(config)!, parsed.GetValue(state)!, work =>
-        {
-            var der = work.Keys.Realm.Certificate(work.Configuration.Realm, TimeProvider.System.GetUtcNow());
-            Console.WriteLine(PemEncoding.WriteString("CERTIFICATE", der));
-            return Task.FromResult(ExitCode.Success);
-        }, ct));
-        return new Command("realm", "What stands for the whole realm.") { certificate };
     }
 
     /// <summary>How a KDC stands.</summary>
