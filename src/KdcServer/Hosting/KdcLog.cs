@@ -23,6 +23,12 @@ internal static partial class KdcLog
     [LoggerMessage(LogLevel.Error, "The audit could not be anchored; it is tried again at the next time")]
     public static partial void NotAnchored(this ILogger log, Exception exception);
 
+    [LoggerMessage(LogLevel.Error, "The vault can't be used; whoever asks is told to come later: {Problem}")]
+    public static partial void VaultAway(this ILogger log, string problem);
+
+    [LoggerMessage(LogLevel.Information, "The vault is back")]
+    public static partial void VaultBack(this ILogger log);
+
     [LoggerMessage(LogLevel.Warning, "Not ready: {Reason}")]
     public static partial void NotReady(this ILogger log, string reason);
 }
