@@ -72,6 +72,28 @@ public sealed class ImportTests : IDisposable
         Assert.Contains("users.csv:9 already", lines[2].Detail, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Users_come_out_of_a_directory_page_by_page_and_dates_set_here_stay()
+    {
+        await using var kdc = await RunningKdc.StartAsync();
+        await using var directory = await PrivateSlapd.StartAsync(people: 1200);
+        var source = new LdapSource(directory.Url, PrivateSlapd.People, "(&(objectClass=person)(mail=*))", PrivateSlapd.Admin, PrivateSlapd.Password, "cn", "mail");
+        var (users, errors) = LdapUsers.Read(source);
+        Assert.Equal(1200, users.Count);
+        Assert.Contains("not a mail address", Assert.Single(errors).Detail, StringComparison.Ordinal);
+
+        (users, _) = LdapUsers.Read(source with { Filter = "(uid=person1)" });
+        var import = new PrincipalImport(kdc.Operator, dryRun: false) { KeepsDates = true };
+        Assert.Equal("created", Assert.Single(await import.ApplyAsync(users, Cancel)).Outcome);
+        var person = Assert.Single(await kdc.Operator.ListAsync(Cancel));
+        Assert.Equal(("Person 1", 2), (person.Name, person.Addresses.Length));
+        await kdc.Operator.SetValidityAsync(person.Id, null, DateTimeOffset.UtcNow.AddYears(1), Cancel);
+        Assert.Equal("unchanged", Assert.Single(await import.ApplyAsync(users, Cancel)).Outcome);
+
+        Assert.Throws<IOException>(() => LdapUsers.Read(source with { Password = "wrong" }));
+        Assert.Throws<FormatException>(() => LdapUsers.Read(source with { Url = new Uri("ldap://dc.example.org") }));
+    }
+
     [Theory]
     [InlineData("", "is empty")]
     [InlineData("name,mail\n", "must name the columns")]

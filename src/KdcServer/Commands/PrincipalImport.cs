@@ -20,6 +20,9 @@ internal sealed record ImportLine(string Place, string Outcome, string Detail);
 /// </summary>
 internal sealed class PrincipalImport(KdcAdministration administration, bool dryRun)
 {
+    /// <summary>The input says nothing of dates, so those on record stay.</summary>
+    public bool KeepsDates { get; init; }
+
     public async Task<ImmutableArray<ImportLine>> ApplyAsync(IEnumerable<ImportedUser> users, CancellationToken cancellationToken)
     {
         var lines = ImmutableArray.CreateBuilder<ImportLine>();
@@ -82,7 +85,7 @@ internal sealed class PrincipalImport(KdcAdministration administration, bool dry
             if (!dryRun)
                 await administration.RenameAsync(known.Id, user.Name, cancellationToken);
         }
-        if (known.ActiveFrom != user.ActiveFrom || known.ExpiresAt != user.ExpiresAt)
+        if (!KeepsDates && (known.ActiveFrom != user.ActiveFrom || known.ExpiresAt != user.ExpiresAt))
         {
             changes.Add($"valid from {user.ActiveFrom?.ToString("u") ?? "the beginning"} until {user.ExpiresAt?.ToString("u") ?? "further notice"}");
             if (!dryRun)
