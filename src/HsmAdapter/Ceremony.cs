@@ -59,9 +59,49 @@ public sealed class Ceremony(HsmCeremonyOptions options, string stateDirectory, 
         }
     }
 
+    /// <summary>Whether these shares would restore that backup; no HSM is touched.</summary>
+    /// <exception cref="CryptographicException">They would not.</exception>
+    public static void Verify(VaultBackup backup, IReadOnlyList<(VaultShare Share, string Passphrase)> shares) => CryptographicOperations.ZeroMemory(Open(backup, shares));
+
     /// <summary>Puts a version of the vault key into an HSM that has it not, and brings the vault's other keys back from their files.</summary>
     /// <exception cref="CryptographicException">The shares do not open the backup.</exception>
     public void Restore(VaultBackup backup, IReadOnlyList<(VaultShare Share, string Passphrase)> shares)
+    {
+        ArgumentNullException.ThrowIfNull(backup);
+        ArgumentNullException.ThrowIfNull(shares);
+        var backupKey = Open(backup, shares);
+        try
+        {
+            progress?.Invoke("The shares open the backup.");
+            Restore(backup, backupKey);
+            progress?.Invoke($"Version {backup.Version} of the vault key is in the HSM again.");
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(backupKey);
+        }
+    }
+
+    private void Restore(VaultBackup backup, byte[] backupKey)
+    {
+        if (_files.Read(HsmKeyFiles.Binding) is null || _files.Read(HsmKeyFiles.Storage) is null)
+            throw new InvalidDataException($"{stateDirectory}/vault has not the files of the vault's own keys; restore the state directory first.");
+        using var token = Open();
+        DemandLogin(token, TokenRole.User, options.UserPin);
+        if (token.Run(s => new SessionKeys().ReadVersions(s)).ContainsKey(backup.Version))
+            throw new InvalidOperationException($"The HSM has version {backup.Version} of the vault key already.");
+        DemandLogin(token, TokenRole.SecurityOfficer, options.OfficerPin);
+        var restored = token.Run(s =>
+        {
+            var unwrapping = s.ImportAes(backupKey, new KeyTemplate(KeyUses.Unwrap) { Private = false });
+            return HsmVault.Using(s, unwrapping, () => s.UnwrapAes(unwrapping, backup.Wrapped, WrapMethod.AesKeyWrap, HsmTemplates.VaultKey(backup.Version)));
+        });
+        DemandLogin(token, TokenRole.User, options.UserPin);
+        token.Run(s => Keep(s, restored, backup.Version));
+    }
+
+    /// <returns>The backup key; the caller clears it.</returns>
+    private static byte[] Open(VaultBackup backup, IReadOnlyList<(VaultShare Share, string Passphrase)> shares)
     {
         ArgumentNullException.ThrowIfNull(backup);
         ArgumentNullException.ThrowIfNull(shares);
@@ -69,33 +109,19 @@ public sealed class Ceremony(HsmCeremonyOptions options, string stateDirectory, 
             throw new CryptographicException($"A share is of another backup than '{backup.Name}'.");
         if (shares.DistinctBy(s => s.Share.Number).Count() < backup.Threshold)
             throw new CryptographicException($"This backup needs {backup.Threshold} different shares.");
-        if (_files.Read(HsmKeyFiles.Binding) is null || _files.Read(HsmKeyFiles.Storage) is null)
-            throw new InvalidDataException($"{stateDirectory}/vault has not the files of the vault's own keys; restore the state directory first.");
-        using var token = Open();
-        DemandLogin(token, TokenRole.User, options.UserPin);
-        if (token.Run(s => new SessionKeys().ReadVersions(s)).ContainsKey(backup.Version))
-            throw new InvalidOperationException($"The HSM has version {backup.Version} of the vault key already.");
-        var opened = shares.Select(s => (s.Share.Number, s.Share.Open(s.Passphrase))).ToList();
+        var opened = shares.DistinctBy(s => s.Share.Number).Select(s => (s.Share.Number, Secret: s.Share.Open(s.Passphrase))).ToList();
         var backupKey = SecretSharing.Combine(opened);
+        foreach (var (_, secret) in opened)
+            CryptographicOperations.ZeroMemory(secret);
         try
         {
             backup.Demand(backupKey);
-            progress?.Invoke("The shares open the backup.");
-            DemandLogin(token, TokenRole.SecurityOfficer, options.OfficerPin);
-            var restored = token.Run(s =>
-            {
-                var unwrapping = s.ImportAes(backupKey, new KeyTemplate(KeyUses.Unwrap) { Private = false });
-                return HsmVault.Using(s, unwrapping, () => s.UnwrapAes(unwrapping, backup.Wrapped, WrapMethod.AesKeyWrap, HsmTemplates.VaultKey(backup.Version)));
-            });
-            DemandLogin(token, TokenRole.User, options.UserPin);
-            token.Run(s => Keep(s, restored, backup.Version));
-            progress?.Invoke($"Version {backup.Version} of the vault key is in the HSM again.");
+            return backupKey;
         }
-        finally
+        catch
         {
             CryptographicOperations.ZeroMemory(backupKey);
-            foreach (var (_, share) in opened)
-                CryptographicOperations.ZeroMemory(share);
+            throw;
         }
     }
 
@@ -108,24 +134,21 @@ public sealed class Ceremony(HsmCeremonyOptions options, string stateDirectory, 
         TrustedTransport.Register(token, options.UserPin, receiver, _files);
     }
 
-    /// <summary>From now on nothing leaves for that receiver.</summary>
+    /// <summary>From now on nothing leaves for that receiver; the user alone can do this.</summary>
     /// <returns>Whether it was registered.</returns>
-    public bool Distrust(byte[] fingerprint)
+    public static bool Distrust(HsmOptions hsm, byte[] fingerprint) => AsUser(hsm, s =>
     {
-        using var token = Open();
-        DemandLogin(token, TokenRole.User, options.UserPin);
-        return token.Run(s =>
-        {
-            TokenObject[] halves =
-            [
-                .. s.FindAll(TokenObjectKind.PublicKey, HsmTemplates.TransportLabel, fingerprint),
-                .. s.FindAll(TokenObjectKind.SecretKey, HsmTemplates.TransportLabel, fingerprint),
-            ];
-            foreach (var half in halves)
-                s.Destroy(half);
-            return halves.Length > 0;
-        });
-    }
+        TokenObject[] halves =
+        [
+            .. s.FindAll(TokenObjectKind.PublicKey, HsmTemplates.TransportLabel, fingerprint),
+            .. s.FindAll(TokenObjectKind.SecretKey, HsmTemplates.TransportLabel, fingerprint),
+        ];
+        foreach (var half in halves)
+            s.Destroy(half);
+        return halves.Length > 0;
+    });
+
+    public static bool HasVaultKey(HsmOptions hsm) => AsUser(hsm, s => new SessionKeys().ReadVersions(s).Count > 0);
 
     internal static void DemandLogin(TokenConnection token, TokenRole role, string pin)
     {
@@ -137,6 +160,14 @@ public sealed class Ceremony(HsmCeremonyOptions options, string stateDirectory, 
             case PinAnswer.Locked:
                 throw new TokenException(TokenFault.PinLocked, $"The {who}'s PIN is locked.");
         }
+    }
+
+    private static T AsUser<T>(HsmOptions hsm, Func<TokenSession, T> call)
+    {
+        ArgumentNullException.ThrowIfNull(hsm);
+        using var token = TokenConnection.Open(Pkcs11Module.Load(hsm.ModulePath), hsm.Token);
+        DemandLogin(token, TokenRole.User, PinFile.Read(hsm.PinFile));
+        return token.Run(call);
     }
 
     private TokenConnection Open() => TokenConnection.Open(Pkcs11Module.Load(options.ModulePath), options.Token);

@@ -97,6 +97,25 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
         }
     }
 
+    /// <summary>The file of a key of the vault's own, under the newest version of the vault key.</summary>
+    public static HsmBlob Rewrap(TokenSession session, string name, HsmBlob blob)
+    {
+        var bound = Encoding.ASCII.GetBytes(name);
+        blob.Demand(session, HsmVault.Binding(session), bound);
+        var old = SessionKeys.Of(session).VaultKey(session, blob.Version);
+        var (version, vaultKey) = SessionKeys.Of(session).Newest(session);
+        var (moved, method) = name switch
+        {
+            HsmKeyFiles.Binding => (session.UnwrapHmacKey(old, blob.Wrapped, WrapMethod.AesKeyWrap, HsmTemplates.Move), WrapMethod.AesKeyWrap),
+            HsmKeyFiles.Storage => (session.UnwrapAes(old, blob.Wrapped, WrapMethod.AesKeyWrap, HsmTemplates.Move), WrapMethod.AesKeyWrap),
+            _ when IsRsa(name) => (session.UnwrapRsa(old, blob.Wrapped, WrapMethod.AesKeyWrapPadded, HsmTemplates.Move), WrapMethod.AesKeyWrapPadded),
+            _ => (session.UnwrapEc(old, blob.Wrapped, WrapMethod.AesKeyWrapPadded, HsmTemplates.Move), WrapMethod.AesKeyWrapPadded),
+        };
+        return HsmVault.Using(session, moved, () => HsmBlob.Bind(session, HsmVault.Binding(session), bound, version, session.Wrap(vaultKey, moved, method)));
+    }
+
+    private static bool IsRsa(string name) => name == Transport || name.EndsWith(".rsa", StringComparison.Ordinal);
+
     private byte[] Make(TokenSession session, string name, string label, Func<string, (TokenKeyPair Pair, byte[] PublicKey)> generate)
     {
         var (pair, publicKey) = generate(label);
@@ -113,7 +132,7 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
         blob.Demand(session, HsmVault.Binding(session), Encoding.ASCII.GetBytes(name));
         var vaultKey = SessionKeys.Of(session).VaultKey(session, blob.Version);
         var final = template with { Extractable = false };
-        if (name.EndsWith("rsa", StringComparison.Ordinal))
+        if (IsRsa(name))
             session.UnwrapRsa(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, final);
         else
             session.UnwrapEc(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, final);

@@ -23,12 +23,15 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
         _files = files;
         _named = new HsmNamedKeys(pool, files);
         _newest = newest;
+        pool.StateChanged += state => ProblemChanged?.Invoke(state.Problem);
         Description = description;
         IsForTrials = isForTrials;
         _spool = new KeyBox(storage, SpoolKey.Purpose);
         Spool = new SpoolKey(_spool);
         Marks = new MarkKey(storage);
     }
+
+    public event Action<string?>? ProblemChanged;
 
     public string Description { get; }
 
@@ -54,7 +57,7 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
         {
             var files = HsmKeyFiles.Below(stateDirectory);
             var token = Pkcs11Module.Load(options.ModulePath);
-            var (storage, newest) = pool.Run(session => (HsmNamedKeys.StorageSecret(session), SessionKeys.Of(session).Newest(session).Version));
+            var (newest, storage) = pool.Run(session => (SessionKeys.Of(session).Newest(session).Version, HsmNamedKeys.StorageSecret(session)));
             try
             {
                 var model = token.Find(options.Token).Token!;
@@ -141,12 +144,7 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
             {
                 TrustedTransport.Demand(session, transportKey);
                 var (carrier, carrierKey) = TrustedTransport.Carrier(session, transportKey, _files);
-                var blob = HsmBlob.Decode(key.Wrapped.Span);
-                blob.Demand(session, Binding(session), KeyNames.Of(key));
-                var vaultKey = SessionKeys.Of(session).VaultKey(session, blob.Version);
-                var moved = KeyNames.RsaBits(key.Algorithm) > 0
-                    ? session.UnwrapRsa(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, HsmTemplates.Move)
-                    : session.UnwrapEc(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, HsmTemplates.Move);
+                var moved = UnwrapEscrowed(session, key);
                 return Using<byte[]>(session, moved, () => [.. carrierKey, .. session.Wrap(carrier, moved, WrapMethod.AesKeyWrapPadded)]);
             },
             cancellationToken);
@@ -162,11 +160,79 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
         return HsmBlob.Decode(key.Wrapped.Span).Version == _newest;
     }
 
+    public bool IsCurrent(EscrowedKey key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        return HsmBlob.Decode(key.Wrapped.Span).Version == _newest;
+    }
+
+    public ValueTask<EscrowedKey> RewrapAsync(EscrowedKey key, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        return RunAsync(
+            session => key with { Wrapped = Wrap(session, UnwrapEscrowed(session, key), KeyNames.Of(key), WrapMethod.AesKeyWrapPadded) }, cancellationToken);
+    }
+
     public ValueTask<WrappedMasterKey> RewrapAsync(WrappedMasterKey key, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(key);
         return RunAsync(session => key with { Wrapped = Wrap(session, Unwrap(session, key), KeyNames.Of(key.Name), WrapMethod.AesKeyWrap) }, cancellationToken);
     }
+
+    /// <summary>The versions of the vault key, whether each still wraps, and whether each is as it must be.</summary>
+    public ValueTask<IReadOnlyList<VaultKeyState>> VersionsAsync(CancellationToken cancellationToken) => RunAsync<IReadOnlyList<VaultKeyState>>(
+        session => [.. SessionKeys.Of(session).ReadVersions(session).OrderBy(v => v.Key).Select(v => VaultKeyState.Of(v.Key, session.Describe(v.Value)))],
+        cancellationToken);
+
+    /// <summary>The SHA-256 of each transport key that the security officer registered.</summary>
+    public ValueTask<IReadOnlyList<string>> ReceiversAsync(CancellationToken cancellationToken) => RunAsync<IReadOnlyList<string>>(
+        session => [.. session.FindAll(TokenObjectKind.PublicKey, HsmTemplates.TransportLabel)
+            .Where(k => session.Describe(k) is { Trusted: true })
+            .Select(k => Convert.ToHexStringLower(session.Id(k)))],
+        cancellationToken);
+
+    /// <summary>From now on nothing new comes under an older version of the vault key.</summary>
+    internal ValueTask<int> RetireOldVersionsAsync(CancellationToken cancellationToken) => RunAsync(
+        session =>
+        {
+            var (newest, _) = SessionKeys.Of(session).Newest(session);
+            foreach (var (version, key) in SessionKeys.Of(session).ReadVersions(session))
+            {
+                if (version < newest && session.Describe(key).Uses.HasFlag(KeyUses.Wrap))
+                    session.ForbidWrapping(key);
+            }
+            return _newest = newest;
+        },
+        cancellationToken);
+
+    /// <summary>The files of the vault's own keys, under the newest version.</summary>
+    internal async ValueTask RewrapFilesAsync(CancellationToken cancellationToken)
+    {
+        foreach (var name in _files.Names())
+        {
+            await RunAsync(
+                session =>
+                {
+                    var (blob, publicKey) = _files.Read(name)!.Value;
+                    if (blob.Version != _newest)
+                        _files.Write(name, HsmNamedKeys.Rewrap(session, name, blob), publicKey);
+                    return true;
+                },
+                cancellationToken);
+        }
+    }
+
+    internal bool FilesAreCurrent() => _files.Names().All(name => _files.Read(name)!.Value.Blob.Version == _newest);
+
+    internal ValueTask<int> DestroyOldVersionsAsync(CancellationToken cancellationToken) => RunAsync(
+        session =>
+        {
+            var old = SessionKeys.Of(session).ReadVersions(session).Where(v => v.Key < _newest).ToList();
+            foreach (var (_, key) in old)
+                session.Destroy(key);
+            return old.Count;
+        },
+        cancellationToken);
 
     public void Dispose()
     {
@@ -194,6 +260,16 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
         var blob = HsmBlob.Decode(key.Wrapped.Span);
         blob.Demand(session, Binding(session), KeyNames.Of(key.Name));
         return session.UnwrapAes(SessionKeys.Of(session).VaultKey(session, blob.Version), blob.Wrapped, WrapMethod.AesKeyWrap, HsmTemplates.Move);
+    }
+
+    private static TokenObject UnwrapEscrowed(TokenSession session, EscrowedKey key)
+    {
+        var blob = HsmBlob.Decode(key.Wrapped.Span);
+        blob.Demand(session, Binding(session), KeyNames.Of(key));
+        var vaultKey = SessionKeys.Of(session).VaultKey(session, blob.Version);
+        return KeyNames.RsaBits(key.Algorithm) > 0
+            ? session.UnwrapRsa(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, HsmTemplates.Move)
+            : session.UnwrapEc(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, HsmTemplates.Move);
     }
 
     /// <summary>Under the newest vault key; the object is destroyed.</summary>
@@ -224,4 +300,12 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
 /// <summary>Which HSM.</summary>
 /// <param name="PinFile">The user's PIN, one line, mode 0600.</param>
 /// <param name="Sessions">At the same time, at most.</param>
-public sealed record HsmOptions(string ModulePath, TokenSelector Token, string PinFile, int Sessions = 8);
+public sealed record HsmOptions(string ModulePath, TokenSelector Token, string PinFile, int Sessions = 8)
+{
+    /// <summary>The token of that label, with the module and the PIN file.</summary>
+    public static HsmOptions For(string modulePath, string? label, string? serial, string pinFile) => new(modulePath, new TokenSelector(label, serial), pinFile);
+
+    /// <summary>What the security officer needs beside his PIN.</summary>
+    /// <exception cref="IOException">The PIN file can't be read, or others may read it.</exception>
+    public HsmCeremonyOptions ForCeremony(string officerPin) => new(ModulePath, Token, officerPin, Pkcs11.PinFile.Read(PinFile));
+}

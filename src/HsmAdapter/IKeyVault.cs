@@ -9,6 +9,9 @@ namespace GatewaySecure.HsmAdapter;
 /// </summary>
 public interface IKeyVault : IMasterKeyVault, IMasterKeyReceiver, IEscrowVault, IDisposable
 {
+    /// <summary>Called with one plain sentence when the vault can't be used any more, and with null when it can again. Must be quick.</summary>
+    event Action<string?>? ProblemChanged;
+
     /// <summary>For the spool's data keys; the same one at each start.</summary>
     SpoolKey Spool { get; }
 

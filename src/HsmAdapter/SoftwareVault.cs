@@ -31,6 +31,13 @@ public sealed class SoftwareVault : IKeyVault, IClearMasterKeyVault
         Marks = new MarkKey(vaultKey);
     }
 
+    /// <summary>Never: it is there as long as the program.</summary>
+    public event Action<string?>? ProblemChanged
+    {
+        add { }
+        remove { }
+    }
+
     public string Description => "software vault, for trials";
 
     public bool IsForTrials => true;

@@ -167,9 +167,10 @@ public sealed partial class KdcAdministration(Realm realm, KdcPorts ports, TimeP
         var principal = await GetAsync(gateway, cancellationToken);
         if (principal.Kind != PrincipalKind.Gateway)
             throw new AdministrationException("Only a gateway's key is used inside the vault; a user's is on the card.");
-        var key = await ports.Keys.FindAsync(new MasterKeyName(gateway, principal.Kvno), cancellationToken)
-            ?? throw new AdministrationException($"{principal.Name} has no key.");
-        return new VaultMasterKey(ports.Vault, key);
+        var name = new MasterKeyName(gateway, principal.Kvno);
+        if (await ports.Keys.FindAsync(name, cancellationToken) is null)
+            throw new AdministrationException($"{principal.Name} has no key.");
+        return new StoredMasterKey(ports.Vault, ports.Keys, name);
     }
 
     public ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken) => ports.Principals.ListAsync(cancellationToken);

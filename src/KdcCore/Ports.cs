@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using GatewaySecure.Addresses;
 
 namespace GatewaySecure.KdcCore;
@@ -72,8 +73,14 @@ public sealed record AuditEntry(
     /// <summary>A new CRL.</summary>
     public CrlRecord? Crl { get; init; }
 
+    /// <summary>A new key in escrow.</summary>
+    public EscrowedKey? Escrowed { get; init; }
+
     /// <summary>Keys that exist, wrapped anew.</summary>
     public ImmutableArray<WrappedMasterKey> Rewrapped { get; init; } = [];
+
+    /// <summary>Keys in escrow, wrapped anew.</summary>
+    public ImmutableArray<EscrowedKey> RewrappedEscrow { get; init; } = [];
 }
 
 /// <summary>That a ticket was issued, with the very octets of its context.</summary>
@@ -151,7 +158,25 @@ public enum EscrowAlgorithm
 /// <summary>A user's encryption key as the database keeps it: the private half wrapped by the vault key and bound to all the rest.</summary>
 /// <param name="PublicKey">SubjectPublicKeyInfo.</param>
 public sealed record EscrowedKey(
-    PrincipalId Principal, EscrowAlgorithm Algorithm, ReadOnlyMemory<byte> PublicKey, ReadOnlyMemory<byte> Wrapped);
+    PrincipalId Principal, EscrowAlgorithm Algorithm, ReadOnlyMemory<byte> PublicKey, ReadOnlyMemory<byte> Wrapped)
+{
+    /// <summary>SHA-256 of the public half.</summary>
+    public byte[] Id => SHA256.HashData(PublicKey.Span);
+}
+
+/// <summary>Reads keys in escrow.</summary>
+public interface IEscrowedKeyStore
+{
+    /// <param name="id"><see cref="EscrowedKey.Id"/>.</param>
+    ValueTask<EscrowedKey?> FindAsync(ReadOnlyMemory<byte> id, CancellationToken cancellationToken);
+
+    ValueTask<ImmutableArray<EscrowedKey>> OfAsync(PrincipalId principal, CancellationToken cancellationToken);
+
+    /// <summary>In a fixed order, those behind the one of that id; empty: from the first.</summary>
+    ValueTask<ImmutableArray<EscrowedKey>> AfterAsync(ReadOnlyMemory<byte> last, int count, CancellationToken cancellationToken);
+
+    ValueTask<int> CountAsync(CancellationToken cancellationToken);
+}
 
 /// <summary>
 /// Where users' encryption keys are made that the organisation must be able to recover; never signing keys. A key that was changed, or put
@@ -174,6 +199,11 @@ public interface IRewrappingVault : IMasterKeyVault
     bool IsCurrent(WrappedMasterKey key);
 
     ValueTask<WrappedMasterKey> RewrapAsync(WrappedMasterKey key, CancellationToken cancellationToken);
+
+    /// <summary>Under the present version of the vault key.</summary>
+    bool IsCurrent(EscrowedKey key);
+
+    ValueTask<EscrowedKey> RewrapAsync(EscrowedKey key, CancellationToken cancellationToken);
 }
 
 /// <summary>Goes through all wrapped master keys, for <see cref="IRewrappingVault"/>.</summary>
@@ -183,6 +213,17 @@ public interface IMasterKeyRows
     ValueTask<ImmutableArray<WrappedMasterKey>> AfterAsync(MasterKeyName? last, int count, CancellationToken cancellationToken);
 
     ValueTask<int> CountAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>A stored master key, read at each use: a new version of the vault key wraps it anew meanwhile.</summary>
+public sealed class StoredMasterKey(IMasterKeyVault vault, IMasterKeyStore keys, MasterKeyName name) : IMasterKey
+{
+    public async ValueTask<byte[]> DecryptBlocksAsync(ReadOnlyMemory<byte> input, CancellationToken cancellationToken)
+    {
+        var key = await keys.FindAsync(name, cancellationToken)
+            ?? throw new InvalidOperationException($"The store has no key version {name.Kvno} of principal {name.Principal}.");
+        return await vault.DecryptBlocksAsync(key, input, cancellationToken);
+    }
 }
 
 /// <summary>A master key that stays in the vault, as a gateway's own does.</summary>

@@ -101,10 +101,14 @@ public sealed partial class PivCard
         {
             if (!p.Exponent.AsSpan().SequenceEqual<byte>([1, 0, 1]))
                 throw new CardException(CardFault.NotSupported, "The card takes RSA keys with the exponent 65537 only.");
-            return
+            byte[][] parts =
             [
-                .. Tlv.Encode(0x01, p.P), .. Tlv.Encode(0x02, p.Q), .. Tlv.Encode(0x03, p.DP), .. Tlv.Encode(0x04, p.DQ), .. Tlv.Encode(0x05, p.InverseQ),
+                Tlv.Encode(0x01, p.P), Tlv.Encode(0x02, p.Q), Tlv.Encode(0x03, p.DP), Tlv.Encode(0x04, p.DQ), Tlv.Encode(0x05, p.InverseQ),
             ];
+            byte[] whole = [.. parts.SelectMany(part => part)];
+            foreach (var part in parts)
+                CryptographicOperations.ZeroMemory(part);
+            return whole;
         }
         finally
         {

@@ -78,7 +78,7 @@ public sealed partial class PivCard : IIssuableCard
                 if (code.IsEmpty)
                     throw new ArgumentException("A PIN is not empty.");
                 // What can't be a PIN of this card is not sent, and costs no try.
-                return PinOctets.UsePadded(PinField, code, default, octets => Outcome(new Apdu(0, 0x20, 0, UserPin, octets)))
+                return (code.Length < MinPin ? null : PinOctets.UsePadded(PinField, code, default, octets => Outcome(new Apdu(0, 0x20, 0, UserPin, octets))))
                     ?? new PinResult.Wrong(UserTries());
             case CardPin.Administrator:
                 var result = new PivManagementKey(_application).Authenticate(code);

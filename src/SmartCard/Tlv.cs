@@ -5,6 +5,8 @@ namespace GatewaySecure.SmartCard;
 /// <summary>BER-TLV objects as cards answer them (ISO 7816-4 §5.2.2): a tree of templates and values.</summary>
 public sealed record Tlv(int Tag, ReadOnlyMemory<byte> Value)
 {
+    private const int MaxDepth = 8;
+
     /// <summary>The sequence of objects. False where the octets are not whole objects.</summary>
     public static bool TryParse(ReadOnlyMemory<byte> octets, [NotNullWhen(true)] out IReadOnlyList<Tlv>? objects)
     {
@@ -23,16 +25,19 @@ public sealed record Tlv(int Tag, ReadOnlyMemory<byte> Value)
         return true;
     }
 
-    /// <summary>The first object with that tag, at any depth of templates; null where there is none.</summary>
-    public static ReadOnlyMemory<byte>? Find(ReadOnlyMemory<byte> octets, int tag)
+    /// <summary>The first object with that tag, in templates up to eight deep; null where there is none.</summary>
+    public static ReadOnlyMemory<byte>? Find(ReadOnlyMemory<byte> octets, int tag) => Find(octets, tag, MaxDepth);
+
+    private static ReadOnlyMemory<byte>? Find(ReadOnlyMemory<byte> octets, int tag, int depth)
     {
-        if (!TryParse(octets, out var objects))
+        // A card that nests without end must not end the program.
+        if (depth == 0 || !TryParse(octets, out var objects))
             return null;
         foreach (var item in objects)
         {
             if (item.Tag == tag)
                 return item.Value;
-            if (item.IsTemplate && Find(item.Value, tag) is { } inner)
+            if (item.IsTemplate && Find(item.Value, tag, depth - 1) is { } inner)
                 return inner;
         }
         return null;

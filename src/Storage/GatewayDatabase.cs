@@ -27,6 +27,7 @@ public sealed class GatewayDatabase : IAsyncDisposable
         var keys = new MasterKeyStore(Options, _version);
         MasterKeys = keys;
         MasterKeyRows = keys;
+        EscrowedKeys = new EscrowedKeyStore(Options);
         IssueRecords = new IssueRecordStore(Options);
         Certificates = new CertificateStore(Options);
         Audit = new AuditChain(Options, _writer);
@@ -39,6 +40,8 @@ public sealed class GatewayDatabase : IAsyncDisposable
     public IMasterKeyStore MasterKeys { get; }
 
     public IMasterKeyRows MasterKeyRows { get; }
+
+    public IEscrowedKeyStore EscrowedKeys { get; }
 
     public IIssueRecordStore IssueRecords { get; }
 

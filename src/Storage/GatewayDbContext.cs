@@ -15,6 +15,8 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
 
     public DbSet<CardPointRow> CardPoints => Set<CardPointRow>();
 
+    public DbSet<EscrowedKeyRow> EscrowedKeys => Set<EscrowedKeyRow>();
+
     public DbSet<IssueRow> Issues => Set<IssueRow>();
 
     public DbSet<CertificateRow> Certificates => Set<CertificateRow>();
@@ -77,6 +79,16 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
             e.Property(r => r.Kvno).HasColumnName("kvno");
             e.Property(r => r.Point).HasColumnName("point");
             e.Property(r => r.Binding).HasColumnName("binding");
+            e.HasOne<PrincipalRow>().WithMany().HasForeignKey(r => r.PrincipalId);
+        });
+        modelBuilder.Entity<EscrowedKeyRow>(e =>
+        {
+            e.ToTable("escrowed_key").HasKey(r => r.Id);
+            e.Property(r => r.Id).HasColumnName("id");
+            e.Property(r => r.PrincipalId).HasColumnName("principal_id");
+            e.Property(r => r.Algorithm).HasColumnName("algorithm");
+            e.Property(r => r.PublicKey).HasColumnName("public_key");
+            e.Property(r => r.Wrapped).HasColumnName("wrapped");
             e.HasOne<PrincipalRow>().WithMany().HasForeignKey(r => r.PrincipalId);
         });
         modelBuilder.Entity<IssueRow>(e =>

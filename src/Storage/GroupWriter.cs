@@ -100,8 +100,10 @@ internal sealed class GroupWriter : IAsyncDisposable
                         PrincipalId = key.Name.Principal.ToString(), Kvno = key.Name.Kvno, Wrapped = key.Wrapped.ToArray(),
                     });
                 }
-                if (!entry.Rewrapped.IsEmpty)
-                    await RewrapAsync(db, entry.Rewrapped);
+                if (entry.Escrowed is { } escrowed)
+                    db.EscrowedKeys.Add(escrowed.ToRow());
+                if (!entry.Rewrapped.IsEmpty || !entry.RewrappedEscrow.IsEmpty)
+                    await RewrapAsync(db, entry.Rewrapped, entry.RewrappedEscrow);
                 if (entry.Certificate is { } certificate)
                     await PutAsync(db, certificate);
                 if (entry.Crl is { } crl)
@@ -162,12 +164,17 @@ internal sealed class GroupWriter : IAsyncDisposable
         }
     }
 
-    private static async Task RewrapAsync(GatewayDbContext db, ImmutableArray<WrappedMasterKey> keys)
+    private static async Task RewrapAsync(GatewayDbContext db, ImmutableArray<WrappedMasterKey> keys, ImmutableArray<EscrowedKey> escrowed)
     {
         foreach (var key in keys)
         {
             var row = await db.MasterKeys.FindAsync(key.Name.Principal.ToString(), key.Name.Kvno)
                 ?? throw new StaleRecordException($"Key version {key.Name.Kvno} of principal {key.Name.Principal} is gone.");
+            row.Wrapped = key.Wrapped.ToArray();
+        }
+        foreach (var key in escrowed)
+        {
+            var row = await db.EscrowedKeys.FindAsync(key.Id) ?? throw new StaleRecordException("A key in escrow is gone.");
             row.Wrapped = key.Wrapped.ToArray();
         }
         // Readers that run keep what they read as long as this number stays.

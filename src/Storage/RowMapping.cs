@@ -9,6 +9,17 @@ internal static class RowMapping
     public static PrincipalId ToId(string text) =>
         PrincipalId.TryParse(text, out var id) ? id : throw new InvalidDataException("A stored principal id is damaged.");
 
+    public static EscrowedKeyRow ToRow(this EscrowedKey key) => new()
+    {
+        Id = key.Id,
+        PrincipalId = key.Principal.ToString(),
+        Algorithm = (int)key.Algorithm,
+        PublicKey = key.PublicKey.ToArray(),
+        Wrapped = key.Wrapped.ToArray(),
+    };
+
+    public static EscrowedKey ToKey(this EscrowedKeyRow row) => new(ToId(row.PrincipalId), (EscrowAlgorithm)row.Algorithm, row.PublicKey, row.Wrapped);
+
     /// <summary>Equal exactly where <see cref="MailAddress"/> says that two addresses are equal.</summary>
     public static string AddressKey(MailAddress address) => $"{address.LocalPart.ToUpperInvariant()}@{address.Domain.Ascii}";
 

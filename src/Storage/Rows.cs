@@ -85,6 +85,20 @@ internal sealed class CardPointRow
     public required byte[] Binding { get; init; }
 }
 
+/// <summary>A key in escrow; its id is the SHA-256 of its public half.</summary>
+internal sealed class EscrowedKeyRow
+{
+    public required byte[] Id { get; init; }
+
+    public required string PrincipalId { get; init; }
+
+    public int Algorithm { get; init; }
+
+    public required byte[] PublicKey { get; init; }
+
+    public required byte[] Wrapped { get; set; }
+}
+
 /// <summary>An issued ticket's context, octet for octet.</summary>
 internal sealed class IssueRow
 {

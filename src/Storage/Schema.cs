@@ -59,6 +59,12 @@ internal static class Schema
         CREATE TABLE audit_key (principal_id TEXT NOT NULL PRIMARY KEY REFERENCES principal (id), key BLOB NOT NULL) STRICT, WITHOUT ROWID;
         INSERT INTO audit_key SELECT id, randomblob(32) FROM principal;
         """,
+        """
+        CREATE TABLE escrowed_key (
+          id BLOB NOT NULL PRIMARY KEY, principal_id TEXT NOT NULL REFERENCES principal (id), algorithm INTEGER NOT NULL,
+          public_key BLOB NOT NULL, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE INDEX escrowed_key_principal ON escrowed_key (principal_id);
+        """,
     ];
 
     /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>

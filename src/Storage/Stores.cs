@@ -101,6 +101,40 @@ internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options,
     });
 }
 
+/// <summary>Keys in escrow out of the database.</summary>
+internal sealed class EscrowedKeyStore(DbContextOptions<GatewayDbContext> options) : IEscrowedKeyStore
+{
+    public async ValueTask<EscrowedKey?> FindAsync(ReadOnlyMemory<byte> id, CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var key = id.ToArray();
+        return (await db.EscrowedKeys.AsNoTracking().SingleOrDefaultAsync(r => r.Id == key, cancellationToken))?.ToKey();
+    }
+
+    public async ValueTask<ImmutableArray<EscrowedKey>> OfAsync(PrincipalId principal, CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var id = principal.ToString();
+        var rows = await db.EscrowedKeys.AsNoTracking().Where(r => r.PrincipalId == id).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToKey())];
+    }
+
+    public async ValueTask<ImmutableArray<EscrowedKey>> AfterAsync(ReadOnlyMemory<byte> last, int count, CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var rows = await db.EscrowedKeys
+            .FromSql($"SELECT * FROM escrowed_key WHERE id > {last.ToArray()} ORDER BY id LIMIT {count}")
+            .AsNoTracking().ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToKey())];
+    }
+
+    public async ValueTask<int> CountAsync(CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        return await db.EscrowedKeys.CountAsync(cancellationToken);
+    }
+}
+
 /// <summary>Issue records out of the database.</summary>
 internal sealed class IssueRecordStore(DbContextOptions<GatewayDbContext> options) : IIssueRecordStore
 {

@@ -50,7 +50,7 @@ public sealed class ArrowTests
         ["Pkcs11"] = ["Pkcs11Interop"],
         ["Settings"] = ["YamlDotNet"],
         ["Gateway"] = ["MimeKit", "System.CommandLine"],
-        ["KdcServer"] = ["Microsoft.AspNetCore.OpenApi", "System.CommandLine"],
+        ["KdcServer"] = ["Microsoft.AspNetCore.OpenApi", "System.CommandLine", "System.DirectoryServices.Protocols"],
         ["CardClient"] = ["System.CommandLine"],
         ["CardEnrollment"] = ["System.CommandLine"],
     };

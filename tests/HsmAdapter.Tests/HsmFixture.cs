@@ -48,12 +48,13 @@ internal sealed class HsmFixture : IDisposable
         },
         state ?? State, TimeProvider.System);
 
-    public HsmVault Open(SoftToken? token = null, string? state = null)
+    public HsmOptions Options(SoftToken? token = null)
     {
         var chosen = token ?? Token;
-        return HsmVault.Open(
-            new HsmOptions(SoftHsm.Module, new TokenSelector(chosen.Label), chosen.WritePin(_directory["pin-" + chosen.Label])), state ?? State, TimeProvider.System);
+        return new HsmOptions(SoftHsm.Module, new TokenSelector(chosen.Label), chosen.WritePin(_directory["pin-" + chosen.Label]));
     }
+
+    public HsmVault Open(SoftToken? token = null, string? state = null) => HsmVault.Open(Options(token), state ?? State, TimeProvider.System);
 
     /// <summary>The vault is opened anew when next asked for.</summary>
     public void Close()

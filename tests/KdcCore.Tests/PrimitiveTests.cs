@@ -71,6 +71,23 @@ public sealed class PrimitiveTests
         Assert.Null(CardIdentity.Decode((byte[])[.. der, 0]));
     }
 
+    [Fact]
+    public void A_pinned_realm_key_follows_the_identity_and_must_be_one_on_p256()
+    {
+        var identity = new CardIdentity(Realm.Parse("example.org"), PrincipalId.New(), 3, MailAddress.Parse("bob@example.org"));
+        Assert.Null(EnrolledCard.Decode(identity.Encode())!.OpenRealmKey());
+        using var realm = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var enrolled = EnrolledCard.Decode(new EnrolledCard(identity, realm.ExportSubjectPublicKeyInfo()).Encode())!;
+        Assert.Equal(identity, enrolled.Identity);
+        using (var pinned = enrolled.OpenRealmKey()!)
+            Assert.True(pinned.VerifyData("text"u8, realm.SignData("text"u8, HashAlgorithmName.SHA256), HashAlgorithmName.SHA256));
+        using var other = ECDsa.Create(ECCurve.NamedCurves.nistP384);
+        foreach (var wrong in new[] { other.ExportSubjectPublicKeyInfo(), [.. realm.ExportSubjectPublicKeyInfo(), 0], [1, 2, 3] })
+            Assert.ThrowsAny<CryptographicException>(() => EnrolledCard.Decode(new EnrolledCard(identity, wrong).Encode())!.OpenRealmKey());
+        foreach (var junk in new byte[][] { [], [0x30], [0x30, 0x00], [0xFF, 0xFF, 0xFF] })
+            Assert.Null(EnrolledCard.Decode(junk));
+    }
+
     [Theory]
     [InlineData("Example.org")]
     [InlineData("example.org.")]

@@ -37,6 +37,9 @@ internal sealed class RunningKdc : IAsyncDisposable
 
     public string LogText => File.ReadAllText(_directory["log"]);
 
+    /// <summary>The one that the server made for itself.</summary>
+    public X509Certificate2 ServerCertificate => X509CertificateLoader.LoadCertificateFromFile(Path.Combine(State, "tls-trial.pem"));
+
     public Uri Url => new($"https://{Configuration.Listeners[0]}/");
 
     public static async Task<RunningKdc> StartAsync(KdcLimits? limits = null, TimeProvider? time = null)
@@ -97,8 +100,7 @@ internal sealed class RunningKdc : IAsyncDisposable
     /// <summary>A client that takes this server's certificate and no other.</summary>
     public HttpClient Client(X509Certificate2? certificate = null, SslProtocols protocols = SslProtocols.Tls13)
     {
-        using var expected = X509Certificate2.CreateFromPemFile(Path.Combine(State, "tls-trial.pem"));
-        var hash = expected.GetCertHashString(HashAlgorithmName.SHA256);
+        var hash = ServerCertificate.GetCertHashString(HashAlgorithmName.SHA256);
         var handler = new SocketsHttpHandler();
         handler.SslOptions.EnabledSslProtocols = protocols;
         handler.SslOptions.RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.GetCertHashString(HashAlgorithmName.SHA256) == hash;

@@ -117,7 +117,16 @@ public sealed class ApduTests
         Assert.False(Tlv.TryParse(Convert.FromHexString(octets), out _));
 
     [Fact]
-    public void Objects_are_found_at_any_depth()
+    public void A_card_that_nests_without_end_is_not_followed()
+    {
+        byte[] octets = [0x86, 0x00];
+        while (octets.Length < 60_000)
+            octets = Tlv.Encode(0xA6, octets);
+        Assert.Null(Tlv.Find(octets, 0x86));
+    }
+
+    [Fact]
+    public void Objects_are_found_in_templates()
     {
         var inner = Tlv.Encode(0x86, new byte[200]);
         var whole = Tlv.Encode(0xA6, Tlv.Encode(0x7F49, inner));

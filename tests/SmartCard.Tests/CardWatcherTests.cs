@@ -1,3 +1,4 @@
+using GatewaySecure.Cards;
 using GatewaySecure.VirtualCard;
 
 namespace GatewaySecure.SmartCard.Tests;
@@ -59,6 +60,17 @@ public sealed class CardWatcherTests(PrivatePcscd pcscd)
             OpenPgpCard.Select(channel);
         }
         Assert.IsType<CardEvent.Removed>(await watch.UntilAsync(_ => true));
+    }
+
+    [Fact]
+    public async Task A_program_that_waits_for_a_card_has_it_when_it_comes()
+    {
+        using var card = VirtualPivCard.CreateInMemory();
+        var waiting = CardConnection.OpenAsync(new CardChoice(), TimeSpan.FromSeconds(30), TimeProvider.System, TestContext.Current.CancellationToken);
+        await using var plugged = await pcscd.PlugAsync(card, slot: 1);
+        using var connection = await waiting;
+        using var session = connection.Card.BeginSession();
+        Assert.Equal(card.Serial, connection.Card.Describe().Serial);
     }
 
     [Fact]

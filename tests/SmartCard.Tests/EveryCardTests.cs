@@ -27,37 +27,7 @@ public sealed class EveryCardTests : IDisposable
     public async Task Every_algorithm_signs_and_deciphers_or_agrees(CardKind kind, CardKeyAlgorithm algorithm)
     {
         var (card, codes) = await CardAsync(kind);
-        using var own = TestKeys.Of(algorithm);
-        using var session = card.BeginSession();
-        Issuer(card, codes);
-        foreach (var use in new[] { CardUse.Sign, CardUse.Decipher })
-            card.ImportKey(card.Slot(use)!, own, Now);
-        var hash = SHA384.HashData("a text"u8);
-        Ok(card.Verify(CardPin.User, codes.User, CardUse.Sign));
-        if (own is RSA rsa)
-        {
-            using (var key = new CardRsa(card, Held(card, CardUse.Sign)))
-                Assert.True(rsa.VerifyHash(hash, key.SignHash(hash, HashAlgorithmName.SHA384, RSASignaturePadding.Pkcs1), HashAlgorithmName.SHA384, RSASignaturePadding.Pkcs1));
-            Ok(card.Verify(CardPin.User, codes.User, CardUse.Decipher));
-            using var decipher = new CardRsa(card, Held(card, CardUse.Decipher));
-            var secret = RandomNumberGenerator.GetBytes(32);
-            Assert.Equal(secret, decipher.Decrypt(rsa.Encrypt(secret, RSAEncryptionPadding.Pkcs1), RSAEncryptionPadding.Pkcs1));
-            Assert.Throws<CryptographicException>(() => decipher.Decrypt(new byte[rsa.KeySize / 8], RSAEncryptionPadding.Pkcs1));
-            Assert.Throws<CryptographicException>(() => decipher.ExportParameters(true));
-            return;
-        }
-        var curve = (ECDiffieHellman)own;
-        using (var key = new CardEcdsa(card, Held(card, CardUse.Sign)))
-        using (var verifier = ECDsa.Create(curve.ExportParameters(false)))
-            Assert.True(verifier.VerifyHash(hash, key.SignHash(hash)));
-        Ok(card.Verify(CardPin.User, codes.User, CardUse.Decipher));
-        using var agreement = new CardEcdh(card, Held(card, CardUse.Decipher));
-        using var other = ECDiffieHellman.Create(curve.ExportParameters(false).Curve);
-        Assert.Equal(other.DeriveRawSecretAgreement(curve.PublicKey), agreement.DeriveRawSecretAgreement(other.PublicKey));
-        Assert.Equal(
-            other.DeriveKeyFromHash(curve.PublicKey, HashAlgorithmName.SHA256, [1], [2]),
-            agreement.DeriveKeyFromHash(other.PublicKey, HashAlgorithmName.SHA256, [1], [2]));
-        Assert.Throws<CryptographicException>(() => agreement.ExportParameters(true));
+        Exercise(card, codes, algorithm);
     }
 
     [Theory]
@@ -171,6 +141,42 @@ public sealed class EveryCardTests : IDisposable
         Assert.Throws<CryptographicException>(() => key.DeriveRawSecretAgreement(other.PublicKey));
     }
 
+    /// <summary>Brings a key, signs with it, and deciphers or agrees.</summary>
+    internal static void Exercise(IIssuableCard card, Codes codes, CardKeyAlgorithm algorithm)
+    {
+        using var own = TestKeys.Of(algorithm);
+        using var session = card.BeginSession();
+        Issuer(card, codes);
+        foreach (var use in new[] { CardUse.Sign, CardUse.Decipher })
+            card.ImportKey(card.Slot(use)!, own, Now);
+        var hash = SHA384.HashData("a text"u8);
+        Ok(card.Verify(CardPin.User, codes.User, CardUse.Sign));
+        if (own is RSA rsa)
+        {
+            using (var key = new CardRsa(card, Held(card, CardUse.Sign)))
+                Assert.True(rsa.VerifyHash(hash, key.SignHash(hash, HashAlgorithmName.SHA384, RSASignaturePadding.Pkcs1), HashAlgorithmName.SHA384, RSASignaturePadding.Pkcs1));
+            Ok(card.Verify(CardPin.User, codes.User, CardUse.Decipher));
+            using var decipher = new CardRsa(card, Held(card, CardUse.Decipher));
+            var secret = RandomNumberGenerator.GetBytes(32);
+            Assert.Equal(secret, decipher.Decrypt(rsa.Encrypt(secret, RSAEncryptionPadding.Pkcs1), RSAEncryptionPadding.Pkcs1));
+            Assert.Throws<CryptographicException>(() => decipher.Decrypt(new byte[rsa.KeySize / 8], RSAEncryptionPadding.Pkcs1));
+            Assert.Throws<CryptographicException>(() => decipher.ExportParameters(true));
+            return;
+        }
+        var curve = (ECDiffieHellman)own;
+        using (var key = new CardEcdsa(card, Held(card, CardUse.Sign)))
+        using (var verifier = ECDsa.Create(curve.ExportParameters(false)))
+            Assert.True(verifier.VerifyHash(hash, key.SignHash(hash)));
+        Ok(card.Verify(CardPin.User, codes.User, CardUse.Decipher));
+        using var agreement = new CardEcdh(card, Held(card, CardUse.Decipher));
+        using var other = ECDiffieHellman.Create(curve.ExportParameters(false).Curve);
+        Assert.Equal(other.DeriveRawSecretAgreement(curve.PublicKey), agreement.DeriveRawSecretAgreement(other.PublicKey));
+        Assert.Equal(
+            other.DeriveKeyFromHash(curve.PublicKey, HashAlgorithmName.SHA256, [1], [2]),
+            agreement.DeriveKeyFromHash(other.PublicKey, HashAlgorithmName.SHA256, [1], [2]));
+        Assert.Throws<CryptographicException>(() => agreement.ExportParameters(true));
+    }
+
     internal static void Ok(PinResult result) => Assert.IsType<PinResult.Ok>(result);
 
     internal static CardHeldKey Held(ICard card, CardUse use) => card.ReadKeys().First(k => k.Slot.Use == use && !k.Slot.Retired);
@@ -202,7 +208,7 @@ public sealed class EveryCardTests : IDisposable
         return (client, new Codes(VirtualOpenPgpCard.DefaultUserPin, "76543210", VirtualOpenPgpCard.DefaultAdminPin));
     }
 
-    private sealed record Codes(string User, string Unblocking, string Administrator);
+    internal sealed record Codes(string User, string Unblocking, string Administrator);
 }
 
 /// <summary>One key of each algorithm for the whole run: making large RSA keys takes seconds.</summary>

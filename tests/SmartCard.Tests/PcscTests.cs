@@ -35,21 +35,18 @@ public sealed class PcscTests(PrivatePcscd pcscd)
         Assert.Equal(CardFault.PinNeeded, Assert.Throws<CardException>(() => client.DecipherAes(secret)).Fault);
     }
 
-    [Fact]
-    public async Task A_large_signature_key_works_over_extended_answers()
+    [Theory]
+    [InlineData(CardKind.OpenPgp)]
+    [InlineData(CardKind.Piv)]
+    public async Task Every_algorithm_works_through_the_reader(CardKind kind)
     {
-        using var card = VirtualOpenPgpCard.CreateInMemory();
+        using IVirtualCard card = kind == CardKind.Piv ? VirtualPivCard.CreateInMemory() : VirtualOpenPgpCard.CreateInMemory();
         await using var plugged = await pcscd.PlugAsync(card);
         using var context = new PcscContext();
         using var channel = context.Connect(plugged.Reader);
-        var client = OpenPgpCard.Select(channel);
-        using var imported = RSA.Create(4096);
-        Assert.IsType<PinResult.Ok>(client.VerifyPin(PinMode.Admin, VirtualOpenPgpCard.DefaultAdminPin));
-        client.ImportKey(CardKey.Sign, imported);
-        Assert.IsType<PinResult.Ok>(client.VerifyPin(PinMode.Sign, Pin));
-        using var key = new CardRsa(client, client.ReadKeys().Single(k => k.Slot.Use == CardUse.Sign));
-        var signature = key.SignData("text"u8.ToArray(), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        Assert.True(imported.VerifyData("text"u8.ToArray(), signature, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
+        var codes = new EveryCardTests.Codes(Pin, "", kind == CardKind.Piv ? VirtualPivCard.DefaultManagementKey : VirtualOpenPgpCard.DefaultAdminPin);
+        foreach (var algorithm in Enum.GetValues<CardKeyAlgorithm>())
+            EveryCardTests.Exercise(CardRecognition.Select(channel), codes, algorithm);
     }
 
     [Fact]

@@ -178,6 +178,7 @@ public sealed class PivCardTests : IDisposable
     public void What_can_not_be_a_pin_of_this_card_costs_no_try()
     {
         Assert.Equal(new PinResult.Wrong(3), _client.Verify(CardPin.User, "123456789", CardUse.Decipher));
+        Assert.Equal(new PinResult.Wrong(3), _client.Verify(CardPin.User, "12345", CardUse.Decipher));
         Assert.Equal(3, _client.Describe().Pin(CardPin.User)!.TriesLeft);
     }
 

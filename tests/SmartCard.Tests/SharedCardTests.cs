@@ -104,28 +104,12 @@ public sealed class SharedCardTests(PrivatePcscd pcscd)
         {
             // pcscd's lock is not fair: who asks again at once gets it again.
             await Task.Delay(50, TestContext.Current.CancellationToken);
-            using var session = Begin(client);
+            using var session = client.BeginSession();
             EveryCardTests.Ok(client.Verify(CardPin.User, VirtualPivCard.DefaultUserPin, CardUse.Decipher));
             using var key = new CardEcdh(client, EveryCardTests.Held(client, CardUse.Decipher));
             Assert.Equal(own.DeriveRawSecretAgreement(own.PublicKey), key.DeriveRawSecretAgreement(own.PublicKey));
         }
         Assert.True(turns > 0);
         Assert.All(await signing, s => Assert.True(s.ExitCode == 0, s.All));
-    }
-
-    /// <summary>Another program's end may reset the card in the moment in which ours begins.</summary>
-    private static IDisposable Begin(PivCard client)
-    {
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                return client.BeginSession();
-            }
-            catch (CardException e) when (e.Fault == CardFault.Reset && attempt < 5)
-            {
-                // Said so by the fault: try again.
-            }
-        }
     }
 }

@@ -27,7 +27,32 @@ internal static class KdcCommands
             """)
         { config, state, token };
         enroll.SetAction((parsed, ct) => EnrollAsync(parsed.GetValue(config)!, parsed.GetValue(state)!, parsed.GetRequiredValue(token), ct));
-        return new Command("kdc", "A KDC that runs elsewhere.") { enroll };
+        var transport = new Command("transport-key", """
+            Prints the public key to which the KDC encrypts this gateway's master key (PEM). A KDC with an HSM sends nothing to a gateway whose key its
+            security officer has not registered ('kdc vault trust').
+
+            Example:
+              gateway kdc transport-key --state /var/lib/gatewaysecure > gateway-transport.pem
+            """)
+        { config, state };
+        transport.SetAction(async (parsed, ct) =>
+        {
+            if (CommonOptions.Load(parsed.GetValue(config)!) is not { } configuration)
+                return ExitCode.Problem;
+            try
+            {
+                using var vault = KeyVaults.Open(configuration.Vault, StateDirectory.Open(parsed.GetValue(state)!).Root, TimeProvider.System);
+                var key = await vault.TransportKeyAsync(ct);
+                Console.WriteLine(PemEncoding.WriteString("PUBLIC KEY", key));
+                return ExitCode.Success;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or InvalidDataException)
+            {
+                Console.Error.WriteLine(e.Message);
+                return ExitCode.Problem;
+            }
+        });
+        return new Command("kdc", "A KDC that runs elsewhere.") { enroll, transport };
     }
 
     private static async Task<int> EnrollAsync(string configFile, string stateDirectory, string tokenFile, CancellationToken cancellationToken)

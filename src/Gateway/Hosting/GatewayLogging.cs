@@ -14,6 +14,12 @@ internal static partial class GatewayLogging
     [LoggerMessage(LogLevel.Warning, "Certificates: {Problem}")]
     public static partial void CertificateProblem(this ILogger log, string problem);
 
+    [LoggerMessage(LogLevel.Error, "The vault can't be used; mail that needs it waits: {Problem}")]
+    public static partial void VaultAway(this ILogger log, string problem);
+
+    [LoggerMessage(LogLevel.Information, "The vault is back")]
+    public static partial void VaultBack(this ILogger log);
+
     [LoggerMessage(LogLevel.Critical, "The spool item {File} can't be read and was set aside: {Reason}")]
     public static partial void SetAside(this ILogger log, string file, string reason);
 }

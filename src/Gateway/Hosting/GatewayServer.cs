@@ -126,6 +126,13 @@ internal sealed class GatewayServer : IAsyncDisposable
         builder.Services.AddSingleton(logs);
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         _log = logs.CreateLogger<GatewayServer>();
+        keys.VaultProblemChanged += problem =>
+        {
+            if (problem is null)
+                _log.VaultBack();
+            else
+                _log.VaultAway(problem);
+        };
         _certificates = Own(new CertificateWatch(
             configuration.CertificateFolders(state), configuration.TrustOptions(), time, problem => _log.CertificateProblem(problem)));
         var spool = MailSpool.Open(state.Spool, keys.Spool, configuration.Spool, time);

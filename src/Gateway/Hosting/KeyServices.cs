@@ -23,6 +23,13 @@ internal sealed class KeyServices : IAsyncDisposable
 
     public string VaultDescription => _vault.Description;
 
+    /// <summary>See <see cref="IKeyVault.ProblemChanged"/>.</summary>
+    public event Action<string?>? VaultProblemChanged
+    {
+        add => _vault.ProblemChanged += value;
+        remove => _vault.ProblemChanged -= value;
+    }
+
     /// <summary>Null where the KDC runs elsewhere.</summary>
     public KdcAdministration? Administration { get; private init; }
 

@@ -14,7 +14,7 @@ internal static class PrincipalCommands
         Users, gateways and operators of the realm. WHO is an id, a mail address or a name. Exit status: 0 done, 1 not done, with the reason.
         """)
     {
-        List(), Show(), Add(), Certificate(),
+        List(), Show(), Add(), Certificate(), Card(), ImportCommands.Create(),
         Change("suspend", "No tickets to or from it until it is resumed.", "kdc principal suspend bob@example.org --reason \"card lost\"", needsReason: true,
             (work, who, reason, ct) => work.Administration.SuspendAsync(who.Id, reason!, ct)),
         Change("resume", "A suspended principal is in good standing again.", "kdc principal resume bob@example.org", needsReason: false,
@@ -145,6 +145,39 @@ internal static class PrincipalCommands
             (work, gateway) => work.Administration.SetCertificatesAsync(gateway.Id, parsed.GetRequiredValue(files).Select(Fingerprint), ct).AsTask(),
             ct));
         return command;
+    }
+
+    private static Command Card()
+    {
+        var (config, state, json, who) = (CommonOptions.Config(), CommonOptions.State(), CommonOptions.AsJson(), Who());
+        var file = new Argument<string>("FILE") { Description = "PEM: a certificate or public key on P-256, as the card made it." };
+        var serial = new Option<string>("--card") { Description = "What to call the card in the audit, such as its serial number.", Required = true };
+        var command = new Command("card", """
+            Registers a user's card without an AES slot by the public key that it made for tickets: the user's next key version. Not post-quantum: what goes to
+            such a card rests on ECDH.
+
+            Example:
+              kdc principal card bob@example.org card-95.pem --card 12345678
+            """)
+        { who, file, serial, config, state, json };
+        command.SetAction((parsed, ct) => OnOneAsync(
+            (parsed.GetValue(config)!, parsed.GetValue(state)!, parsed.GetRequiredValue(who), parsed.GetValue(json)),
+            (work, user) => work.Administration.RegisterCardAsync(user.Id, parsed.GetRequiredValue(serial), Point(parsed.GetRequiredValue(file)), ct).AsTask(),
+            ct));
+        return command;
+    }
+
+    /// <exception cref="FormatException">It is no key on P-256.</exception>
+    private static byte[] Point(string file)
+    {
+        var pem = File.ReadAllText(file);
+        using var certificate = pem.Contains("BEGIN CERTIFICATE", StringComparison.Ordinal) ? X509Certificate2.CreateFromPem(pem) : null;
+        using var key = certificate is null ? ECDsa.Create() : certificate.GetECDsaPublicKey();
+        if (certificate is null)
+            key!.ImportFromPem(pem);
+        return key is { KeySize: 256 } && key.ExportParameters(false).Q is { X: { } x, Y: { } y }
+            ? [4, .. x, .. y]
+            : throw new FormatException($"{file} holds no key on P-256.");
     }
 
     private static Command Change(

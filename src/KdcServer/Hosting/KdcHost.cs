@@ -91,6 +91,13 @@ internal sealed class KdcHost : IAsyncDisposable
         _log = logs.CreateLogger<KdcHost>();
         var keys = Own(await KdcKeys.OpenAsync(state, configuration.Vault, cancellationToken));
         var anchoring = Own(new AuditAnchoring(keys, configuration, state, time, _log));
+        keys.Vault.ProblemChanged += problem =>
+        {
+            if (problem is null)
+                _log.VaultBack();
+            else
+                _log.VaultAway(problem);
+        };
         var ports = keys.Ports;
         var limits = configuration.Limits;
         _drain = limits.DrainTimeout;

@@ -15,7 +15,7 @@ internal sealed class KdcKeys : IAsyncDisposable
 
     public GatewayDatabase Database { get; }
 
-    public IMasterKeyVault Vault => _vault;
+    public IKeyVault Vault => _vault;
 
     /// <summary>Signs what goes to cards without an AES slot.</summary>
     public RealmKey Realm { get; }
