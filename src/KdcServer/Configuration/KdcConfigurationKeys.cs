@@ -13,7 +13,7 @@ internal static class KdcConfigurationKeys
 
     public static readonly string[] Limits =
     [
-        "connections", "request-size", "request-timeout", "requests-per-second", "burst", "stranger-requests-per-minute", "drain-timeout",
+        "connections", "connections-per-address", "request-size", "request-timeout", "requests-per-second", "burst", "stranger-requests-per-minute", "drain-timeout",
     ];
 
     public static readonly string[] Audit = ["anchor-every", "anchor-file"];

@@ -64,6 +64,7 @@ internal static class KdcConfigurationLoader
         return new KdcLimits
         {
             Connections = section.Optional("connections", ValueParsers.Number(1, 1_000_000), defaults.Connections),
+            ConnectionsPerAddress = section.Optional("connections-per-address", ValueParsers.Number(1, 1_000_000), defaults.ConnectionsPerAddress),
             RequestSize = section.Optional<long>("request-size", ValueParsers.Size, defaults.RequestSize),
             RequestTimeout = section.Optional<TimeSpan>("request-timeout", ValueParsers.TimeLimit, defaults.RequestTimeout),
             RequestsPerSecond = section.Optional("requests-per-second", ValueParsers.Number(1, 1_000_000), defaults.RequestsPerSecond),

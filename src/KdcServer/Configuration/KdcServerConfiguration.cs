@@ -53,6 +53,9 @@ internal sealed record KdcLimits
     /// <summary>At the same time.</summary>
     public int Connections { get; init; } = 1000;
 
+    /// <summary>The same from one address (IPv6: one /64).</summary>
+    public int ConnectionsPerAddress { get; init; } = 200;
+
     /// <summary>Octets of a request's body.</summary>
     public long RequestSize { get; init; } = 1 << 20;
 
