@@ -4,6 +4,7 @@ using System.Security.Authentication;
 using System.Text.Json;
 using GatewaySecure.KdcServer.Configuration;
 using GatewaySecure.TestKit;
+using Microsoft.Extensions.Time.Testing;
 
 namespace GatewaySecure.KdcServer.Tests;
 
@@ -85,6 +86,47 @@ public sealed class ServingTests
         Assert.Equal(HttpStatusCode.TooManyRequests, limited.StatusCode);
         for (var i = 0; i < 5; i++)
             Assert.Equal(WireAnswer.Challenge, (await gateway.AskChallengeAsync(kdc.Client(certificate))).Tag);
+    }
+
+    [Fact]
+    public async Task One_address_holds_so_many_connections_and_one_more_is_closed()
+    {
+        await using var kdc = await RunningKdc.StartAsync(new KdcLimits { ConnectionsPerAddress = 2 });
+        var clients = new[] { kdc.Client(), kdc.Client(), kdc.Client() };
+        // Kept alive, so each holds one.
+        foreach (var client in clients[..2])
+            await client.GetStringAsync(new Uri("/health/live", UriKind.Relative), Cancel);
+        await Assert.ThrowsAsync<HttpRequestException>(() => clients[2].GetStringAsync(new Uri("/health/live", UriKind.Relative), Cancel));
+        clients[0].Dispose();
+        for (var tries = 0; ; tries++)
+        {
+            try
+            {
+                await clients[2].GetStringAsync(new Uri("/health/live", UriKind.Relative), Cancel);
+                return;
+            }
+            catch (HttpRequestException) when (tries < 100)
+            {
+                // The server learns of the closed connection a moment later.
+                await Task.Delay(50, Cancel);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_principal_over_its_rate_is_told_to_slow_down_and_the_audit_says_so_once()
+    {
+        await using var kdc = await RunningKdc.StartAsync(new KdcLimits { RequestsPerSecond = 1, Burst = 2 }, new FakeTimeProvider(DateTimeOffset.UtcNow));
+        var alice = await kdc.AddUserAsync("alice");
+        await kdc.AddUserAsync("bob");
+        var answers = new List<WireAnswer>();
+        for (var i = 0; i < 5; i++)
+            answers.Add(await alice.RequestAsync(kdc.Client(), "alice@example.org", 1, "bob@example.org"));
+        Assert.Equal([1, 1, 4, 4, 4], answers.Select(a => a.Tag));
+        Assert.Contains("slow down", answers[^1].Reason, StringComparison.Ordinal);
+        Assert.Single(await kdc.Keys.Database.Audit.ReadAsync(1, 1000, Cancel), e => e.Action == "limit");
+        // Others are not concerned.
+        Assert.Equal(WireAnswer.Issued, (await (await kdc.AddUserAsync("carol")).RequestAsync(kdc.Client(), "carol@example.org", 1, "bob@example.org")).Tag);
     }
 
     [Fact]

@@ -7,16 +7,18 @@ namespace GatewaySecure.KdcServer.Configuration;
 internal static class KdcConfigurationKeys
 {
     /// <summary>In the order of the sample.</summary>
-    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits", "audit"];
+    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits", "audit", "ca"];
 
     public static readonly string[] Tls = ["certificate", "key"];
 
     public static readonly string[] Limits =
     [
-        "connections", "request-size", "request-timeout", "requests-per-second", "burst", "stranger-requests-per-minute", "drain-timeout",
+        "connections", "connections-per-address", "request-size", "request-timeout", "requests-per-second", "burst", "stranger-requests-per-minute", "drain-timeout",
     ];
 
     public static readonly string[] Audit = ["anchor-every", "anchor-file"];
+
+    public static readonly string[] Ca = ["listener", "address", "certificate-lifetime"];
 
     /// <summary>By the names that the schema's definitions have.</summary>
     public static readonly FrozenDictionary<string, string[]> All = new Dictionary<string, string[]>
@@ -26,5 +28,6 @@ internal static class KdcConfigurationKeys
         ["vault"] = [.. VaultSettings.Keys],
         ["limits"] = Limits,
         ["audit"] = Audit,
+        ["ca"] = Ca,
     }.ToFrozenDictionary();
 }

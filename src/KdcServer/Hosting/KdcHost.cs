@@ -113,24 +113,41 @@ internal sealed class KdcHost : IAsyncDisposable
         builder.Services.AddRoutingCore();
         builder.Services.AddRequestTimeouts(o => o.DefaultPolicy = new RequestTimeoutPolicy { Timeout = limits.RequestTimeout });
         Contract.Add(builder.Services);
+        builder.Services.AddOutputCache();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, configuration, tls));
 
         var web = builder.Build();
         Own(web);
         web.UseRouting();
         web.UseRequestTimeouts();
-        web.MapOpenApi("/openapi/{documentName}.json").DisableRequestTimeout();
+        web.UseOutputCache();
+        // Made once: anybody may ask, and making it costs.
+        web.MapOpenApi("/openapi/{documentName}.json").CacheOutput(policy => policy.Expire(TimeSpan.FromDays(1)));
         var exchange = web.MapGroup("/kdc/v1").AddEndpointFilter(Own(new StrangerLimit(limits.StrangerRequestsPerMinute, ports.Principals)));
         exchange.MapExchange(kdc, _log);
         exchange.MapDirectory(kdc, time, ports.Principals);
         exchange.MapEnrolment(new GatewayEnrolment(configuration.Realm, ports, time));
         web.MapHealth(Own(new Readiness(ports, time, _log)));
 
+        if (configuration.Ca is { } ca)
+            await ServeCaAsync(ca, configuration, keys, state, logs, time, cancellationToken);
         await web.StartAsync(CancellationToken.None);
         _web = web;
         anchoring.Start();
         EndPoints = configuration.Listeners;
         _log.Started(configuration.Realm.Name, string.Join(", ", EndPoints), ports.Vault.Description, tls.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256));
+    }
+
+    private async Task ServeCaAsync(
+        CaConfiguration ca, KdcServerConfiguration configuration, KdcKeys keys, KdcState state, ILoggerFactory logs, TimeProvider time, CancellationToken cancellationToken)
+    {
+        if (IssuingCa.Open(keys, configuration, state, time) is not { } issuing)
+        {
+            _log.CaIsMissing();
+            return;
+        }
+        Own(issuing);
+        Own(await CaPublication.StartAsync(ca, issuing, keys.OpenOcspKey(), logs, time, cancellationToken));
     }
 
     private static void Configure(KestrelServerOptions kestrel, KdcServerConfiguration configuration, SslStreamCertificateContext tls)
@@ -142,22 +159,27 @@ internal sealed class KdcHost : IAsyncDisposable
         kestrel.Limits.MaxRequestHeadersTotalSize = 16 << 10;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
         kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
+        var perAddress = new ConnectionLimit(limits.ConnectionsPerAddress);
         foreach (var address in configuration.Listeners)
         {
-            kestrel.Listen(address, endpoint => endpoint.UseHttps(new TlsHandshakeCallbackOptions
+            kestrel.Listen(address, endpoint =>
             {
-                HandshakeTimeout = TimeSpan.FromSeconds(10),
-                OnConnection = _ => new(new SslServerAuthenticationOptions
+                endpoint.Use(perAddress.Around);
+                endpoint.UseHttps(new TlsHandshakeCallbackOptions
                 {
-                    ServerCertificateContext = tls,
-                    EnabledSslProtocols = SslProtocols.Tls13,
-                    ClientCertificateRequired = true,
-                    CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+                    HandshakeTimeout = TimeSpan.FromSeconds(10),
+                    OnConnection = _ => new(new SslServerAuthenticationOptions
+                    {
+                        ServerCertificateContext = tls,
+                        EnabledSslProtocols = SslProtocols.Tls13,
+                        ClientCertificateRequired = true,
+                        CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
 #pragma warning disable CA5359 // Asked for, not demanded, and judged by the principal's record: TLS itself only proves that the peer has its key.
-                    RemoteCertificateValidationCallback = (_, _, _, _) => true,
+                        RemoteCertificateValidationCallback = (_, _, _, _) => true,
 #pragma warning restore CA5359
-                }),
-            }));
+                    }),
+                });
+            });
         }
     }
 

@@ -12,9 +12,9 @@ internal static class PeerIdentity
     public static KdcPeer Of(HttpContext context) => new(context.Connection.ClientCertificate?.GetCertHashString(HashAlgorithmName.SHA256));
 
     /// <summary>One limit for each address; a host has a whole /64 of IPv6.</summary>
-    public static IPAddress LimitKey(HttpContext context)
+    public static IPAddress LimitKey(IPAddress? peer)
     {
-        var address = context.Connection.RemoteIpAddress ?? IPAddress.None;
+        var address = peer ?? IPAddress.None;
         if (address.IsIPv4MappedToIPv6)
             return address.MapToIPv4();
         if (address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6)

@@ -27,7 +27,7 @@ internal sealed class StrangerLimit(int perMinute, IPrincipalStore principals) :
             && await principals.FindByCertificateAsync(certificate, http.RequestAborted) is not null;
         if (known)
             return await next(context);
-        using var lease = _limiter.AttemptAcquire(PeerIdentity.LimitKey(http));
+        using var lease = _limiter.AttemptAcquire(PeerIdentity.LimitKey(http.Connection.RemoteIpAddress));
         if (lease.IsAcquired)
             return await next(context);
         http.Response.Headers.RetryAfter = "5";
