@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using GatewaySecure.Addresses;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -188,7 +189,7 @@ public sealed class ConfigurationSection
         if (parser(text, out value, out var problem))
             return true;
         // One problem is one line, whatever the value holds.
-        _problems.Add(node.Start, key, $"'{string.Concat(text.Select(c => char.IsControl(c) ? '?' : c))}' {problem}");
+        _problems.Add(node.Start, key, $"'{Printable.Show(text)}' {problem}");
         return false;
     }
 }

@@ -14,7 +14,7 @@ public static class ValueParsers
     public static bool Text(string text, [NotNullWhen(true)] out string? value, [NotNullWhen(false)] out string? problem)
     {
         value = text;
-        return Done(text.Length > 0 && !text.Any(char.IsControl), "is empty or holds a control character", out problem);
+        return Done(text.Length > 0 && text.All(Printable.IsHarmless), "is empty or holds a control character", out problem);
     }
 
     public static bool Switch(string text, out bool value, [NotNullWhen(false)] out string? problem)

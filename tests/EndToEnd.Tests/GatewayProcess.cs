@@ -114,8 +114,14 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _child.DisposeAsync();
-        _directory.Dispose();
+        try
+        {
+            await _child.DisposeAsync();
+        }
+        finally
+        {
+            _directory.Dispose();
+        }
     }
 
     private void GiveTo(int user)

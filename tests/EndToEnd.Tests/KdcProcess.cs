@@ -54,8 +54,14 @@ internal sealed class KdcProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Child.DisposeAsync();
-        _pki.Dispose();
-        _directory.Dispose();
+        try
+        {
+            await Child.DisposeAsync();
+        }
+        finally
+        {
+            _pki.Dispose();
+            _directory.Dispose();
+        }
     }
 }

@@ -139,6 +139,10 @@ public sealed class TransportInteropTests(TransportFixture fixture) : IClassFixt
         var arrived = await SunkAsync(mails);
         Assert.All(arrived.Values, m => Assert.Equal([recipient], m.Recipients));
         Assert.All(arrived.Values, m => Assert.Equal(!Ascii.IsValid(recipient), m.MailCommand.Contains(" SMTPUTF8", StringComparison.Ordinal)));
+        // RFC 6531 §3.7.3, §4.3
+        var trace = $" with {(Ascii.IsValid(recipient) ? "ESMTPSA" : "UTF8SMTPSA")} id ";
+        Assert.All(arrived.Values, m => Assert.Contains(trace, Encoding.UTF8.GetString(m.Content), StringComparison.Ordinal));
+        Assert.All(arrived.Values, m => Assert.Contains($"\r\n\tfor <{recipient}>;", Encoding.UTF8.GetString(m.Content), StringComparison.Ordinal));
         AssertSame(mails, arrived.ToDictionary(a => a.Key, a => a.Value.Content), "\r\n");
     }
 

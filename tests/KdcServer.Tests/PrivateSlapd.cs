@@ -57,8 +57,14 @@ internal sealed class PrivateSlapd : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _server.DisposeAsync();
-        _directory.Dispose();
+        try
+        {
+            await _server.DisposeAsync();
+        }
+        finally
+        {
+            _directory.Dispose();
+        }
     }
 
     private static void Add(StringBuilder ldif, int number, params string[] addresses)

@@ -23,6 +23,9 @@ public sealed class ChildServer(
 
     public int Port { get; } = port;
 
+    /// <summary>After SIGTERM, at disposal: the gateway gives what is under way 20 seconds.</summary>
+    public TimeSpan EndsWithin { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>The id of the life that runs.</summary>
     /// <exception cref="InvalidOperationException">None runs.</exception>
     public int Id => Running.Id;
@@ -124,18 +127,20 @@ public sealed class ChildServer(
     /// <summary>From here on <see cref="ProcessMemory.Peak"/> counts anew (proc(5), clear_refs 5).</summary>
     public void ResetPeakMemory() => File.WriteAllText($"/proc/{Id}/clear_refs", "5");
 
-    /// <summary>Ends it: politely first, then by force.</summary>
+    /// <summary>Ends it: politely first, then by force, which is a failure: a test that wants that kills it itself.</summary>
+    /// <exception cref="TimeoutException">It had to be killed; the message ends with its log.</exception>
     public async ValueTask DisposeAsync()
     {
         if (_process is null)
             return;
         try
         {
-            await StopAsync(TimeSpan.FromSeconds(10));
+            await StopAsync(EndsWithin);
         }
-        catch (TimeoutException)
+        catch (TimeoutException e)
         {
             await KillAsync();
+            throw new TimeoutException($"{program} did not end within {EndsWithin.TotalSeconds:0} seconds of SIGTERM and was killed:\n{LogTail()}", e);
         }
     }
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using System.Text;
+using GatewaySecure.Addresses;
 
 namespace GatewaySecure.Gateway.Control;
 
@@ -79,13 +79,10 @@ internal static unsafe partial class SystemUsers
         {
             if (FindUser(id, passwd, buffer, (nuint)strings.Length, out var found) == 0 && found != 0
                 && Marshal.PtrToStringUTF8(*(nint*)passwd) is { Length: > 0 } name)
-                return new SystemUser(id, Plain(name));
+                return new SystemUser(id, Printable.Show(name));
         }
         return new SystemUser(id, id.ToString(CultureInfo.InvariantCulture));
     }
-
-    private static string Plain(string name) =>
-        string.Concat(name.EnumerateRunes().Select(r => Rune.IsControl(r) ? "?" : r.ToString()));
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     private static partial uint EffectiveUserId();

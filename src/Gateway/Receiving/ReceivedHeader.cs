@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using GatewaySecure.Addresses;
 using GatewaySecure.Smtp;
 using GatewaySecure.Smtp.Server;
 
@@ -20,15 +21,28 @@ internal static class ReceivedHeader
             text.Append("\t(").Append(Harmless(peer.TlsDescription))
                 .Append(peer.CertifiedAs is { } name ? $", client certificate {Harmless(name)}" : "").Append(")\r\n");
         }
+        // By its A-labels in every mail: HopCount finds our own fields by it.
         text.Append("\tby ").Append(hostName).Append(" with ").Append(protocol).Append(" id ").Append(id);
         // One recipient may be named; several would tell each of the others (RFC 5321 §7.2).
-        if (envelope.Recipients is [var only] && !only.Address.NeedsSmtpUtf8)
-            text.Append("\r\n\tfor <").Append(only.Address.LocalPart.All(IsHarmless) ? only.Address : only.Address.Domain).Append('>');
+        if (envelope.Recipients is [var only] && Mailbox(only.Address, envelope.SmtpUtf8) is { } mailbox)
+            text.Append("\r\n\tfor <").Append(mailbox).Append('>');
         text.Append(";\r\n\t")
             .Append(time.ToString("ddd, dd MMM yyyy HH:mm:ss ", CultureInfo.InvariantCulture))
             .Append(time.ToString("zzz", CultureInfo.InvariantCulture).Replace(":", "", StringComparison.Ordinal))
             .Append("\r\n");
-        return Encoding.ASCII.GetBytes(text.ToString());
+        return Encoding.UTF8.GetBytes(text.ToString());
+    }
+
+    /// <summary>RFC 6531 §3.7.3: under SMTPUTF8 in UTF-8 with U-labels, else in ASCII with A-labels.</summary>
+    /// <returns>Null where a reader could take its characters for something else.</returns>
+    private static string? Mailbox(MailAddress address, bool isUtf8)
+    {
+        // A quoted local part may hold comments, semicolons and angle brackets.
+        var isPlain = address.ToString()[0] != '"' && address.LocalPart.All(isUtf8 ? Printable.IsHarmless : char.IsAscii);
+        if (!isPlain)
+            return null;
+        var domain = isUtf8 && address.Domain.Unicode is var spelt && spelt.All(Printable.IsHarmless) ? spelt : address.Domain.Ascii;
+        return $"{address.LocalPart}@{domain}";
     }
 
     private static string Literal(SmtpPeer peer)

@@ -22,6 +22,14 @@ public sealed class ValueParserTests
     }
 
     [Theory]
+    [InlineData("a text", true)]
+    [InlineData("", false)]
+    [InlineData("two\nlines", false)]
+    [InlineData("two\u2028lines", false)]
+    [InlineData("turned \u202e round", false)]
+    public void Texts_are_one_line_and_read_as_they_stand(string text, bool isGood) => Assert.Equal(isGood, ValueParsers.Text(text, out _, out _));
+
+    [Theory]
     [InlineData("30s", 30)]
     [InlineData("5m", 300)]
     [InlineData("5d", 432_000)]

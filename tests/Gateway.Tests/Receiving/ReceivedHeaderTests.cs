@@ -21,7 +21,7 @@ public sealed class ReceivedHeaderTests
     [Fact]
     public void A_certified_peer_is_named_in_a_comment() =>
         Assert.Contains(
-            "\r\n\t(TLSv1.3:TLS_AES_256_GCM_SHA384, client certificate branch-1?)\r\n", WriteFor("branch-1)", "client.example", "bob@example.org"), StringComparison.Ordinal);
+            "\r\n\t(TLSv1.3:TLS_AES_256_GCM_SHA384, client certificate branch-1?)\r\n", WriteFor("branch-1)", "client.example", false, "bob@example.org"), StringComparison.Ordinal);
 
     [Fact]
     public void Several_recipients_are_not_told_of_each_other() =>
@@ -39,9 +39,26 @@ public sealed class ReceivedHeaderTests
         Assert.True(Ascii.IsValid(header));
     }
 
-    private static string Write(string helo, params string[] recipients) => WriteFor(null, helo, recipients);
+    // RFC 6531 §3.7.3
+    [Theory]
+    [InlineData("jürgen@bücher.example", true, "jürgen@bücher.example")]
+    [InlineData("jürgen@xn--bcher-kva.example", true, "jürgen@bücher.example")]
+    [InlineData("bob@bücher.example", true, "bob@bücher.example")]
+    [InlineData("bob@bücher.example", false, "bob@xn--bcher-kva.example")]
+    [InlineData("o'hara+x!y@example.org", false, "o'hara+x!y@example.org")]
+    public void The_one_recipient_is_named_in_UTF8_only_under_SMTPUTF8(string recipient, bool isUtf8, string named) =>
+        Assert.Contains($"\r\n\tfor <{named}>;\r\n", WriteFor(null, "client.example", isUtf8, recipient), StringComparison.Ordinal);
 
-    private static string WriteFor(string? certified, string helo, params string[] recipients)
+    [Theory]
+    [InlineData("\"a>; (b\"@example.org", true)]
+    [InlineData("a\u202eb@example.org", true)]
+    [InlineData("jürgen@example.org", false)]
+    public void A_recipient_that_a_reader_could_misunderstand_is_left_out(string recipient, bool isUtf8) =>
+        Assert.DoesNotContain("for <", WriteFor(null, "client.example", isUtf8, recipient), StringComparison.Ordinal);
+
+    private static string Write(string helo, params string[] recipients) => WriteFor(null, helo, false, recipients);
+
+    private static string WriteFor(string? certified, string helo, bool isUtf8, params string[] recipients)
     {
         var peer = new SmtpPeer
         {
@@ -54,8 +71,9 @@ public sealed class ReceivedHeaderTests
         var envelope = new Envelope
         {
             Sender = null,
+            SmtpUtf8 = isUtf8,
             Recipients = [.. recipients.Select(r => new EnvelopeRecipient(MailAddress.Parse(r)))],
         };
-        return Encoding.ASCII.GetString(ReceivedHeader.Write(peer, envelope, "gateway.example", "ESMTPSA", "42", Time));
+        return Encoding.UTF8.GetString(ReceivedHeader.Write(peer, envelope, "gateway.example", "ESMTPSA", "42", Time));
     }
 }
