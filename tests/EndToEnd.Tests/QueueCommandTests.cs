@@ -99,8 +99,11 @@ public sealed class QueueCommandTests
         await File.WriteAllTextAsync(
             gateway.ConfigurationFile, yaml.Replace("[partner.example, sink.partner.example]", "[other.example]", StringComparison.Ordinal), TestContext.Current.CancellationToken);
         await gateway.StartAsync();
-        var asked = (await gateway.ToolAsync("queue", "redecide", id, "--json")).Checked().Text;
-        var request = JsonDocument.Parse(asked).RootElement.EnumerateArray().Single(e => e.TryGetProperty("expires", out _)).GetProperty("id").GetString()!;
+        var first = await AskAsync();
+        Assert.Equal(1, (await gateway.ToolAsAsync(GatewaySetup.Nobody, "queue", "withdraw", first)).ExitCode);
+        (await gateway.ToolAsync("queue", "withdraw", first)).Checked();
+        Assert.Equal(1, (await gateway.ToolAsAsync(GatewaySetup.Nobody, "queue", "approve", first)).ExitCode);
+        var request = await AskAsync();
         Assert.Contains("late@partner.example", (await gateway.ToolAsync("queue", "requests")).Checked().Text, StringComparison.Ordinal);
         var same = await gateway.ToolAsync("queue", "approve", request);
         Assert.Equal(1, same.ExitCode);
@@ -115,6 +118,10 @@ public sealed class QueueCommandTests
         Assert.Contains("queue.lowering.ask", audit, StringComparison.Ordinal);
         Assert.Contains("root (uid 0)", audit, StringComparison.Ordinal);
         Assert.Contains($"(uid {GatewaySetup.Nobody})", audit, StringComparison.Ordinal);
+        Assert.Contains("queue.lowering.withdraw", audit, StringComparison.Ordinal);
+
+        async Task<string> AskAsync() => JsonDocument.Parse((await gateway.ToolAsync("queue", "redecide", id, "--json")).Checked().Text)
+            .RootElement.EnumerateArray().Single(e => e.TryGetProperty("expires", out _)).GetProperty("id").GetString()!;
     }
 
     /// <returns>The mail's id.</returns>

@@ -17,7 +17,7 @@ internal static class QueueCommands
         What is done here stands in the audit: gateway audit show.
         """)
     {
-        List(), Show(), Hold(), Release(), Retry(), Delete(), Bounce(), Redecide(), Requests(), Approve(),
+        List(), Show(), Hold(), Release(), Retry(), Delete(), Bounce(), Redecide(), Requests(), Approve(), Withdraw(),
     };
 
     private static Command List()
@@ -152,6 +152,23 @@ internal static class QueueCommands
             Request = parsed.GetValue(id),
             DryRun = parsed.GetValue(options.DryRun),
         }, ct));
+        return command;
+    }
+
+    private static Command Withdraw()
+    {
+        var options = new QueueOptionSet();
+        var id = new Argument<string>("REQUEST") { Description = "As 'queue requests' shows it." };
+        var command = new Command("withdraw", """
+            Takes back your own request for less protection: nobody can approve it any more.
+
+            Example:
+              gateway queue withdraw 01jd8w2x9kq3m5n7p8r9st
+            """)
+        { id };
+        options.AddCommonTo(command);
+        command.SetAction((parsed, ct) => QueueOutput.RunAsync(
+            parsed, options, changes: true, () => new QueueRequest { Verb = QueueVerb.Withdraw, Request = parsed.GetValue(id) }, ct));
         return command;
     }
 

@@ -14,10 +14,10 @@ internal sealed class Approval(QueueParts parts, Operator by, bool dryRun)
 
     public async IAsyncEnumerable<QueueReply> RunAsync(string? id, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var request = parts.Requests.Find(id)
-            ?? throw new QueueCommandException($"There is no request {id} that waits. It may have expired; 'gateway queue requests' lists them.");
+        var request = parts.Requests.Require(id);
         if (!by.IsCertainlyNot(request.By))
             throw new QueueCommandException($"{request.By.Description} asked for this. Another person has to approve it, who is logged in as another user; you are {by.Description}.");
+        using var claim = dryRun ? null : parts.Requests.Claim(request);
         if (!dryRun)
             await parts.AuditAsync(by, "lowering.approve", request.Id, $"asked by {request.By.Description}");
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Text.Json;
 using GatewaySecure.Gateway.Spool;
@@ -30,6 +31,8 @@ internal sealed class LoweringRequests(string folder, TimeProvider time)
 
     private const string Ending = ".json";
 
+    private readonly ConcurrentDictionary<string, LoweringRequest> _claimed = new(StringComparer.Ordinal);
+
     /// <exception cref="IOException">It can't be kept.</exception>
     public LoweringRequest Add(Operator by, string policyVersion, ImmutableArray<Lowering> lowerings, string id)
     {
@@ -57,11 +60,36 @@ internal sealed class LoweringRequests(string folder, TimeProvider time)
             ? [.. Directory.EnumerateFiles(folder, "*" + Ending).Order(StringComparer.Ordinal).Select(Read).OfType<LoweringRequest>().Where(IsInTime)]
             : [];
 
-    /// <summary>Null where there is none, or its time is over.</summary>
-    public LoweringRequest? Find(string? id) =>
-        QueueId.TryParse(id, out var name) && Read(PathOf(name.ToString())) is { } request && IsInTime(request) ? request : null;
+    /// <exception cref="QueueCommandException">There is none, or its time is over.</exception>
+    public LoweringRequest Require(string? id) =>
+        Find(id) ?? throw new QueueCommandException($"There is no request {id} that waits. It may have expired; 'gateway queue requests' lists them.");
 
+    /// <summary>One at a time acts on a request, until disposal.</summary>
+    /// <exception cref="QueueCommandException">Somebody else does, or it was settled since it was found.</exception>
+    public IDisposable Claim(LoweringRequest request)
+    {
+        if (!_claimed.TryAdd(request.Id, request))
+            throw new QueueCommandException($"Request {request.Id} is being settled at this moment; see 'gateway queue requests'.");
+        var claim = new Claimed(this, request.Id);
+        if (Find(request.Id) is not null)
+            return claim;
+        claim.Dispose();
+        throw new QueueCommandException($"Request {request.Id} was settled a moment ago.");
+    }
+
+    /// <summary>What can't be removed is left behind; its decisions are no longer those it asked to change.</summary>
     public void Remove(LoweringRequest request) => MailSpool.TryDelete(PathOf(request.Id));
+
+    /// <summary>Gone for good when it returns.</summary>
+    /// <exception cref="IOException">It is still there.</exception>
+    public void Withdraw(LoweringRequest request)
+    {
+        File.Delete(PathOf(request.Id));
+        Posix.SyncDirectory(folder);
+    }
+
+    private LoweringRequest? Find(string? id) =>
+        QueueId.TryParse(id, out var name) && Read(PathOf(name.ToString())) is { } request && IsInTime(request) ? request : null;
 
     private static LoweringRequest? Read(string path)
     {
@@ -94,4 +122,9 @@ internal sealed class LoweringRequests(string folder, TimeProvider time)
     }
 
     private string PathOf(string id) => Path.Combine(folder, id + Ending);
+
+    private sealed class Claimed(LoweringRequests requests, string id) : IDisposable
+    {
+        public void Dispose() => requests._claimed.TryRemove(id, out _);
+    }
 }

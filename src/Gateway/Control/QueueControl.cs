@@ -31,6 +31,8 @@ internal sealed class QueueControl(QueueParts parts)
                 return parts.Requests.List().Select(r => new QueueReply { Request = r }).Append(Done(0, 0, 0, "")).ToAsyncEnumerable();
             case QueueVerb.Approve:
                 return new Approval(parts, by, request.DryRun).RunAsync(request.Request, cancellationToken);
+            case QueueVerb.Withdraw:
+                return new Withdrawal(parts, by).RunAsync(request.Request);
         }
         if (request.Filter.SaysNothing)
             throw new QueueCommandException("Say which mails: ids, a filter such as --recipient, or --all.");

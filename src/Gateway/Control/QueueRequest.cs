@@ -19,6 +19,7 @@ internal enum QueueVerb
     Redecide,
     Requests,
     Approve,
+    Withdraw,
 }
 
 /// <summary>One question or command: one line of JSON.</summary>
@@ -38,7 +39,7 @@ internal sealed record QueueRequest
     /// <summary>Release: how what a rule held is to be protected.</summary>
     public ProtectionMethod? Method { get; init; }
 
-    /// <summary>Approve: which request.</summary>
+    /// <summary>Approve, withdraw: which request.</summary>
     public string? Request { get; init; }
 }
 

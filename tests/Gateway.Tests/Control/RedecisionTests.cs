@@ -110,6 +110,34 @@ public sealed class RedecisionTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_asked_can_withdraw_and_nobody_else()
+    {
+        var item = await _bench.PutAsync(QueueBench.Wants(ProtectionMethod.Ca), "bob@a.example");
+        var asked = Asked(await _bench.RunAsync(Everything));
+        var withdraw = new QueueRequest { Verb = QueueVerb.Withdraw, Request = asked.Id };
+        await Assert.ThrowsAsync<QueueCommandException>(() => _bench.RunAsync(withdraw, ControlBench.Ben));
+        Assert.Equal((1, 0), (await _bench.RunAsync(withdraw, ControlBench.Ann))[^1].Done is { } done ? (done.Recipients, done.Failed) : default);
+        Assert.DoesNotContain(await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Requests }), r => r.Request is not null);
+        await Assert.ThrowsAsync<QueueCommandException>(() => ApproveAsync(asked, ControlBench.Ben));
+        await Assert.ThrowsAsync<QueueCommandException>(() => _bench.RunAsync(withdraw, ControlBench.Ann));
+        Assert.Equal([ProtectionMethod.Ca], item.Decisions[0].Methods);
+        Assert.Equal(["queue.lowering.ask", "queue.lowering.withdraw"], _bench.Audit.Events.Select(e => e.Action));
+        Assert.Equal("ann (uid 1001)", _bench.Audit.Events.Last().Actor);
+    }
+
+    [Fact]
+    public async Task What_is_being_approved_can_not_be_withdrawn()
+    {
+        await _bench.PutAsync(QueueBench.Wants(ProtectionMethod.Ca), "bob@a.example");
+        var asked = Asked(await _bench.RunAsync(Everything));
+        var requests = new LoweringRequests(_bench.RequestsFolder, _bench.Bench.Time);
+        using (requests.Claim(asked))
+            Assert.Throws<QueueCommandException>(() => requests.Claim(asked));
+        requests.Withdraw(asked);
+        Assert.Throws<QueueCommandException>(() => requests.Claim(asked));
+    }
+
+    [Fact]
     public async Task A_dry_run_shows_what_would_change_and_asks_nobody()
     {
         var item = await _bench.PutAsync(QueueBench.Wants(ProtectionMethod.Ca), "bob@a.example");
