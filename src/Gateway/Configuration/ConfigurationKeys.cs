@@ -116,7 +116,7 @@ internal static class ConfigurationKeys
         "session-timeout",
     ];
 
-    public static readonly string[] Limits = [.. ListenerLimits, "wrong-password-rate-per-address", "exempt-from", "drain-timeout"];
+    public static readonly string[] Limits = [.. ListenerLimits, "wrong-password-rate-per-address", "wrong-password-rate-per-user", "exempt-from", "drain-timeout"];
 
     public static readonly string[] Outcome = ["method", "action", "when-unavailable", "tnef"];
 

@@ -11,6 +11,9 @@ internal sealed record LimitsConfiguration
 
     public Rate? WrongPasswordsPerAddress { get; init; } = new(20, TimeSpan.FromHours(1));
 
+    /// <summary>More than one address may try, so that a device with an old password does not use it up.</summary>
+    public Rate? WrongPasswordsPerUser { get; init; } = new(30, TimeSpan.FromHours(1));
+
     /// <summary>From everything that is counted by address.</summary>
     public ImmutableArray<IPNetwork> ExemptFrom { get; init; } = [];
 

@@ -15,6 +15,7 @@ internal static class LimitsReader
         return limits with
         {
             WrongPasswordsPerAddress = section.Optional("wrong-password-rate-per-address", MailValues.Rate, limits.WrongPasswordsPerAddress),
+            WrongPasswordsPerUser = section.Optional("wrong-password-rate-per-user", MailValues.Rate, limits.WrongPasswordsPerUser),
             ExemptFrom = section.List<IPNetwork>("exempt-from", ValueParsers.Network, mayBeEmpty: true),
             DrainTimeout = section.Optional<TimeSpan>("drain-timeout", ValueParsers.TimeLimit, limits.DrainTimeout),
         };

@@ -33,8 +33,10 @@ internal static partial class ConfigurationMapping
         var log = logs.CreateLogger<Intake>();
         var tls = configuration.TlsOptions(state, time.GetUtcNow());
         var refusals = new RefusalLog(log, time);
-        var passwords = new RateLimiter(
-            new Dictionary<Traffic, Rate>(), Rates((Traffic.WrongPassword, configuration.Limits.WrongPasswordsPerAddress)), time);
+        var passwords = new PasswordLimits(
+            new RateLimiter(new Dictionary<Traffic, Rate>(), Rates((Traffic.WrongPassword, configuration.Limits.WrongPasswordsPerAddress)), time),
+            configuration.Limits.WrongPasswordsPerUser,
+            time);
         // Listeners with the same limits count together.
         var controls = configuration.Listeners.Select(l => l.Limits.Traffic).Distinct().ToDictionary(l => l, l => new TrafficControl(
             new ConnectionLimiter(l.Connections, l.ConnectionsPerAddress),

@@ -17,6 +17,7 @@ internal sealed class Admission(TrafficControl traffic, ConnectionLimiter.Place 
     private bool _isExempt;
     private bool _hasFreeRates;
     private bool _isOverMessages;
+    private PasswordTry _password;
 
     /// <summary>The connection is from there. Null: it may go on; it is asked once for each address.</summary>
     public SmtpReply? Enter(IPAddress address)
@@ -62,24 +63,27 @@ internal sealed class Admission(TrafficControl traffic, ConnectionLimiter.Place 
         !_hasFreeRates && traffic.Rates.TryTake(Traffic.Error, _address!) is { } reason ? Close(reason) : null;
 
     /// <summary>A password is about to be looked at. Null: it may be; <see cref="PasswordWasRight"/> takes it back.</summary>
-    public SmtpReply? TakePassword()
+    public SmtpReply? TakePassword(string user)
     {
-        if (_isExempt || traffic.Passwords.TryTake(Traffic.WrongPassword, _address!) is not { } reason)
+        if (_isExempt)
+            return null;
+        _password = traffic.Passwords.Begin(_address!, user, isOwnNetwork: _hasFreeRates);
+        if (_password.Refusal is not { } reason)
             return null;
         traffic.Refusals.Add(_address!, reason);
         return new SmtpReply(454, "4.7.0", reason);
     }
 
-    public void PasswordWasRight()
+    public void PasswordWasRight(string user)
     {
         if (!_isExempt)
-            traffic.Passwords.GiveBack(Traffic.WrongPassword, _address!);
+            traffic.Passwords.WasRight(_address!, user, _password);
     }
 
     /// <summary>How long a wrong password is answered late: 1, 2, 4 and then 8 seconds.</summary>
     public TimeSpan PasswordDelay => _isExempt
         ? TimeSpan.Zero
-        : TimeSpan.FromSeconds(1 << Math.Clamp(traffic.Passwords.Taken(Traffic.WrongPassword, _address!) - 1, 0, 3));
+        : TimeSpan.FromSeconds(1 << Math.Clamp(traffic.Passwords.Taken(_address!) - 1, 0, 3));
 
     private SmtpReply Close(string reason)
     {

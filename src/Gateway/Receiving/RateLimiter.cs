@@ -31,10 +31,7 @@ internal sealed class RateLimiter(
     private readonly FrozenDictionary<Traffic, Rate> _inAll = inAll.ToFrozenDictionary();
     private readonly FrozenDictionary<Traffic, Rate> _perAddress = perAddress.ToFrozenDictionary();
     private readonly TokenBucket[] _all = new TokenBucket[Kinds];
-    private readonly Dictionary<IPAddress, LinkedListNode<Entry>> _byAddress = [];
-
-    /// <summary>The one that was heard of last comes last.</summary>
-    private readonly LinkedList<Entry> _order = new();
+    private readonly RecentTable<IPAddress, TokenBucket[]> _byAddress = new(capacity, () => new TokenBucket[Kinds]);
 
     /// <summary>Addresses that it knows something of.</summary>
     public int Known
@@ -68,9 +65,9 @@ internal sealed class RateLimiter(
         lock (_gate)
         {
             // An address that nothing is known of has taken nothing.
-            if (!_perAddress.TryGetValue(kind, out var own) || !_byAddress.TryGetValue(AddressKey.Of(address), out var node))
+            if (!_perAddress.TryGetValue(kind, out var own) || !_byAddress.TryFind(AddressKey.Of(address), out var buckets))
                 return null;
-            return node.Value.Buckets[(int)kind].HasAny(own, time.GetTimestamp(), time) ? null : TooMany(kind);
+            return buckets[(int)kind].HasAny(own, time.GetTimestamp(), time) ? null : TooMany(kind);
         }
     }
 
@@ -79,8 +76,8 @@ internal sealed class RateLimiter(
     {
         lock (_gate)
         {
-            if (_byAddress.TryGetValue(AddressKey.Of(address), out var node))
-                node.Value.Buckets[(int)kind].GiveBack();
+            if (_byAddress.TryFind(AddressKey.Of(address), out var buckets))
+                buckets[(int)kind].GiveBack();
             _all[(int)kind].GiveBack();
         }
     }
@@ -89,7 +86,7 @@ internal sealed class RateLimiter(
     public int Taken(Traffic kind, IPAddress address)
     {
         lock (_gate)
-            return _byAddress.TryGetValue(AddressKey.Of(address), out var node) ? node.Value.Buckets[(int)kind].Taken : 0;
+            return _byAddress.TryFind(AddressKey.Of(address), out var buckets) ? buckets[(int)kind].Taken : 0;
     }
 
     private static string TooMany(Traffic kind) => $"Too many {Name(kind)} from your address, try again later";
@@ -103,26 +100,5 @@ internal sealed class RateLimiter(
         _ => "wrong passwords",
     };
 
-    private ref TokenBucket Bucket(Traffic kind, IPAddress address)
-    {
-        var key = AddressKey.Of(address);
-        if (_byAddress.TryGetValue(key, out var node))
-        {
-            _order.Remove(node);
-        }
-        else
-        {
-            if (_byAddress.Count >= capacity)
-            {
-                _byAddress.Remove(_order.First!.Value.Address);
-                _order.RemoveFirst();
-            }
-            node = new LinkedListNode<Entry>(new Entry(key, new TokenBucket[Kinds]));
-            _byAddress.Add(key, node);
-        }
-        _order.AddLast(node);
-        return ref node.Value.Buckets[(int)kind];
-    }
-
-    private sealed record Entry(IPAddress Address, TokenBucket[] Buckets);
+    private ref TokenBucket Bucket(Traffic kind, IPAddress address) => ref _byAddress.Get(AddressKey.Of(address))[(int)kind];
 }

@@ -33,7 +33,7 @@ internal sealed class ReceivingSession(Intake intake, Admission admission) : ISm
 
     public async ValueTask<AuthenticationResult> AuthenticateAsync(SmtpPeer peer, string userName, string password, CancellationToken cancellationToken)
     {
-        if (admission.TakePassword() is { } later)
+        if (admission.TakePassword(userName) is { } later)
             return new AuthenticationResult.NotNow(later);
         var account = intake.Settings.Accounts.GetValueOrDefault(userName);
         // An unknown name costs as much as a wrong password, so that nobody can tell them apart.
@@ -41,7 +41,7 @@ internal sealed class ReceivingSession(Intake intake, Admission admission) : ISm
         var proved = await Task.Run(() => PasswordHash.Verify(password, hash), cancellationToken) && account is not null;
         if (proved)
         {
-            admission.PasswordWasRight();
+            admission.PasswordWasRight(userName);
             return new AuthenticationResult.Proved(account!.Name);
         }
         intake.Log.WrongPassword(peer.RemoteEndPoint.Address.ToString());

@@ -10,7 +10,7 @@ namespace GatewaySecure.Gateway.Receiving;
 /// <param name="passwords">Wrong ones, of all listeners together.</param>
 /// <param name="exempt">Who is exempt from everything that is counted by address.</param>
 internal sealed class TrafficControl(
-    ConnectionLimiter connections, RateLimiter rates, RateLimiter passwords, ImmutableArray<IPNetwork> exempt, RefusalLog refusals, TimeProvider time)
+    ConnectionLimiter connections, RateLimiter rates, PasswordLimits passwords, ImmutableArray<IPNetwork> exempt, RefusalLog refusals, TimeProvider time)
 {
     private static readonly Rate PostmasterRate = new(10, TimeSpan.FromMinutes(1));
 
@@ -21,7 +21,7 @@ internal sealed class TrafficControl(
 
     public RateLimiter Rates => rates;
 
-    public RateLimiter Passwords => passwords;
+    public PasswordLimits Passwords => passwords;
 
     public RefusalLog Refusals => refusals;
 

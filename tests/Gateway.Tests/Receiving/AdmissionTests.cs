@@ -40,6 +40,7 @@ public sealed class AdmissionTests
             _time,
             new() { [Traffic.Connection] = Two, [Traffic.Message] = Two, [Traffic.Recipient] = Two, [Traffic.Error] = Two },
             new() { [Traffic.WrongPassword] = Two },
+            null,
             IPNetwork.Parse("198.51.100.0/24"));
         foreach (var (address, relay) in new[] { ("192.0.2.1", "192.0.2.0/24"), ("198.51.100.1", null) })
         {
@@ -50,7 +51,7 @@ public sealed class AdmissionTests
                 admission.BeginMessage();
                 Assert.Null(admission.TakeRecipient(isOurPostmaster: false));
                 Assert.Null(admission.TakeError());
-                Assert.Equal(relay is null || i < 2, admission.TakePassword() is null);
+                Assert.Equal(relay is null || i < 2, admission.TakePassword("alice") is null);
             }
         }
     }
@@ -117,18 +118,91 @@ public sealed class AdmissionTests
             // Over connections.
             var admission = bench.Admit("192.0.2.0/24");
             Assert.Null(admission.Enter(Address));
-            Assert.Null(admission.TakePassword());
+            Assert.Null(admission.TakePassword("alice"));
             delays.Add(admission.PasswordDelay.TotalSeconds);
         }
         Assert.Equal([1, 2, 4, 8, 8, 8], delays);
         var blocked = bench.Admit();
         Assert.Null(blocked.Enter(Address));
-        Assert.Equal("454 4.7.0 Too many wrong passwords from your address, try again later", blocked.TakePassword()!.ToString());
+        Assert.Equal("454 4.7.0 Too many wrong passwords from your address, try again later", blocked.TakePassword("alice")!.ToString());
         _time.Advance(TimeSpan.FromMinutes(10));
-        Assert.Null(blocked.TakePassword());
-        blocked.PasswordWasRight();
-        Assert.Null(blocked.TakePassword());
-        Assert.NotNull(blocked.TakePassword());
+        Assert.Null(blocked.TakePassword("alice"));
+        blocked.PasswordWasRight("alice");
+        Assert.Null(blocked.TakePassword("alice"));
+        Assert.NotNull(blocked.TakePassword("alice"));
+    }
+
+    [Fact]
+    public void Wrong_passwords_for_one_account_from_everywhere_are_refused_and_come_back()
+    {
+        var bench = new TrafficBench(_time, perUser: new Rate(6, TimeSpan.FromHours(1)));
+        for (var i = 0; i < 6; i++)
+            Assert.Null(From($"198.51.100.{i}").TakePassword("alice"));
+        Assert.Equal("454 4.7.0 Too many wrong passwords for this account, try again later", From("198.51.100.9").TakePassword("alice")!.ToString());
+        // Nobody else is touched, and a name without an account is no other.
+        Assert.Null(From("198.51.100.9").TakePassword("bob"));
+        for (var i = 0; i < 6; i++)
+            Assert.Null(From($"198.51.100.{i}").TakePassword("nobody"));
+        Assert.NotNull(From("198.51.100.9").TakePassword("nobody"));
+        _time.Advance(TimeSpan.FromMinutes(10));
+        Assert.Null(From("198.51.100.9").TakePassword("alice"));
+
+        Admission From(string address) => Entered(bench, address);
+    }
+
+    [Fact]
+    public void Strangers_who_never_stop_lock_nobody_out_where_he_was_before_or_in_our_networks()
+    {
+        var bench = new TrafficBench(
+            _time, passwords: new() { [Traffic.WrongPassword] = new Rate(4, TimeSpan.FromHours(1)) }, perUser: new Rate(6, TimeSpan.FromHours(1)));
+        var home = Entered(bench, "192.0.2.1");
+        Assert.Null(home.TakePassword("alice"));
+        home.PasswordWasRight("alice");
+        for (var round = 0; round < 24; round++)
+        {
+            for (var i = 0; i < 20; i++)
+                Entered(bench, $"198.51.100.{i}").TakePassword("alice");
+            Assert.NotNull(Entered(bench, "198.51.100.60").TakePassword("alice"));
+            home = Entered(bench, "192.0.2.1");
+            Assert.Null(home.TakePassword("alice"));
+            home.PasswordWasRight("alice");
+            var office = Entered(bench, "203.0.113.1", "203.0.113.0/24");
+            Assert.Null(office.TakePassword("alice"));
+            office.PasswordWasRight("alice");
+            _time.Advance(TimeSpan.FromMinutes(9));
+        }
+        // Where he was before, others guess no more than from any address.
+        for (var i = 0; i < 4; i++)
+            Assert.Null(Entered(bench, "192.0.2.1").TakePassword("alice"));
+        Assert.NotNull(Entered(bench, "192.0.2.1").TakePassword("alice"));
+    }
+
+    [Fact]
+    public void A_right_password_that_did_not_count_gives_strangers_no_more_guesses()
+    {
+        var bench = new TrafficBench(_time, perUser: Two);
+        var home = Entered(bench, "192.0.2.1");
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.Null(home.TakePassword("alice"));
+            home.PasswordWasRight("alice");
+        }
+        Assert.Null(Entered(bench, "198.51.100.1").TakePassword("alice"));
+        Assert.Null(Entered(bench, "198.51.100.2").TakePassword("alice"));
+        Assert.Null(home.TakePassword("alice"));
+        home.PasswordWasRight("alice");
+        Assert.NotNull(Entered(bench, "198.51.100.3").TakePassword("alice"));
+    }
+
+    [Fact]
+    public void A_refusal_for_the_account_costs_the_address_nothing()
+    {
+        var bench = new TrafficBench(
+            _time, passwords: new() { [Traffic.WrongPassword] = Two }, perUser: new Rate(1, TimeSpan.FromHours(1)));
+        Assert.Null(Entered(bench, "198.51.100.1").TakePassword("alice"));
+        for (var i = 0; i < 5; i++)
+            Assert.Contains("for this account", Entered(bench, "192.0.2.1").TakePassword("alice")!.ToString(), StringComparison.Ordinal);
+        Assert.Null(Entered(bench, "192.0.2.1").TakePassword("bob"));
     }
 
     [Fact]
@@ -145,5 +219,12 @@ public sealed class AdmissionTests
         for (var i = 0; i < 5000; i++)
             bench.Refusals.Add(new IPAddress([10, 0, (byte)(i >> 8), (byte)i]), "Too many connections from your address");
         Assert.InRange(bench.Log.Lines.Count, 50, 103);
+    }
+
+    private static Admission Entered(TrafficBench bench, string address, string? relay = null)
+    {
+        var admission = bench.Admit(relay);
+        Assert.Null(admission.Enter(IPAddress.Parse(address)));
+        return admission;
     }
 }

@@ -7,13 +7,18 @@ namespace GatewaySecure.Gateway.Tests.Receiving;
 /// <summary>Limits for tests, generous unless told otherwise, and what they log.</summary>
 internal sealed class TrafficBench
 {
-    public TrafficBench(TimeProvider time, Dictionary<Traffic, Rate>? perAddress = null, Dictionary<Traffic, Rate>? passwords = null, params IPNetwork[] exempt)
+    public TrafficBench(
+        TimeProvider time,
+        Dictionary<Traffic, Rate>? perAddress = null,
+        Dictionary<Traffic, Rate>? passwords = null,
+        Rate? perUser = null,
+        params IPNetwork[] exempt)
     {
         Refusals = new RefusalLog(Log, time);
         Control = new TrafficControl(
             new ConnectionLimiter(1000, 1000),
             new RateLimiter(new Dictionary<Traffic, Rate>(), perAddress ?? [], time),
-            new RateLimiter(new Dictionary<Traffic, Rate>(), passwords ?? [], time),
+            new PasswordLimits(new RateLimiter(new Dictionary<Traffic, Rate>(), passwords ?? [], time), perUser, time),
             [.. exempt],
             Refusals,
             time);
