@@ -27,7 +27,7 @@ internal sealed class RunningKdc : IAsyncDisposable
 
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public KdcServerConfiguration Configuration { get; }
+    public KdcServerConfiguration Configuration { get; private set; }
 
     public KdcKeys Keys { get; private set; } = null!;
 
@@ -42,6 +42,30 @@ internal sealed class RunningKdc : IAsyncDisposable
 
     public Uri Url => new($"https://{Configuration.Listeners[0]}/");
 
+    /// <summary>With its keys in a token of SoftHSM, made by the security officer's command.</summary>
+    public static async Task<RunningKdc> StartAsync(SoftToken token)
+    {
+        var kdc = new RunningKdc(null, TimeProvider.System);
+        Directory.CreateDirectory(kdc.State);
+        var (pin, officer, passphrase) = (token.WritePin(kdc._directory["pin"]), kdc._directory["so-pin"], kdc._directory["passphrase"]);
+        await File.WriteAllTextAsync(officer, token.OfficerPin + "\n", Cancel);
+        await File.WriteAllTextAsync(passphrase, "the passphrase of an officer\n", Cancel);
+        string[] people = ["--officer", "Anna", "--officer", "Boris", "--passphrase-file", $"Anna={passphrase}", "--passphrase-file", $"Boris={passphrase}"];
+        (await Tool.RunAsync(
+            "dotnet",
+            [
+                typeof(KdcHost).Assembly.Location, "vault", "init", "--threshold", "2", "--out", kdc._directory["shares"], .. people,
+                "--module", SoftHsm.Module, "--token", token.Label, "--pin-file", pin, "--so-pin-file", officer, "--state", kdc.State,
+            ],
+            environment: SoftHsm.Instance.Environment)).Checked();
+        kdc.Configuration = kdc.Configuration with
+        {
+            Vault = new HsmAdapter.VaultSettings(new HsmAdapter.HsmOptions(SoftHsm.Module, new Pkcs11.TokenSelector(token.Label, null), pin, 4)),
+        };
+        await kdc.RestartAsync();
+        return kdc;
+    }
+
     public static async Task<RunningKdc> StartAsync(KdcLimits? limits = null, TimeProvider? time = null)
     {
         var kdc = new RunningKdc(limits, time ?? TimeProvider.System);
@@ -54,7 +78,7 @@ internal sealed class RunningKdc : IAsyncDisposable
     {
         await StopAsync();
         _host = await KdcHost.StartAsync(Configuration, State, _directory["log"], _time, Cancel);
-        Keys = await KdcKeys.OpenAsync(KdcState.At(State), null, Cancel);
+        Keys = await KdcKeys.OpenAsync(KdcState.At(State), Configuration.Vault, Cancel);
         Operator = Keys.Administration(Configuration, "test", _time);
     }
 
