@@ -4,7 +4,7 @@ using GatewaySecure.VirtualCard;
 namespace GatewaySecure.Cards;
 
 /// <summary>Which card to use.</summary>
-/// <param name="Reader">PC/SC reader; null: the first one that has a card.</param>
+/// <param name="Reader">PC/SC reader; null: the first one that has a card of a known kind.</param>
 /// <param name="VirtualCard">File of a virtual card; it goes before a reader.</param>
 /// <param name="Module">PKCS #11 module: the card is one of its tokens, and no reader is asked.</param>
 /// <param name="Token">Label of the token; null: the only one that the module shows.</param>
@@ -38,22 +38,58 @@ public sealed class CardConnection : IDisposable
         if (choice.VirtualCard is { } file)
         {
             var card = VirtualCards.Open(file);
-            return Over(() => Channel(card), card);
+            try
+            {
+                return Over(() => Channel(card), card);
+            }
+            catch
+            {
+                card.Dispose();
+                throw;
+            }
         }
         var context = new PcscContext();
-        return Over(() => context.Connect(ReaderOf(context, choice.Reader)), context);
+        try
+        {
+            return choice.Reader is { } reader ? InReader(context, reader) : InAnyReader(context);
+        }
+        catch
+        {
+            context.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>As <see cref="Open"/>; where no card is in a reader yet, one is waited for.</summary>
+    /// <summary>As <see cref="Open"/>; where no card that is known is in a reader yet, one is waited for.</summary>
     /// <exception cref="CardException">None came in time.</exception>
     public static async Task<CardConnection> OpenAsync(CardChoice choice, TimeSpan wait, TimeProvider time, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(choice);
         if (wait <= TimeSpan.Zero || choice.VirtualCard is not null || choice.Module is not null)
             return Open(choice);
-        var reader = await CardWatcher.WaitForCardAsync(choice.Reader, wait, time, cancellationToken)
-            ?? throw new CardException(CardFault.NoCard, "No card was inserted in time.");
-        return Open(choice with { Reader = reader });
+        using var deadline = new CancellationTokenSource(wait, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            await foreach (var happened in CardWatcher.WatchAsync(either.Token))
+            {
+                if (happened is not CardEvent.Inserted(var reader, _) || (choice.Reader is not null && choice.Reader != reader))
+                    continue;
+                try
+                {
+                    return Open(choice with { Reader = reader });
+                }
+                catch (CardException e) when (e.Fault is CardFault.NotFound or CardFault.NoCard or CardFault.NoReader)
+                {
+                    // Another card than ours, or it was pulled out again: the next one.
+                }
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The time is over.
+        }
+        throw new CardException(CardFault.NoCard, "No card was inserted in time.");
     }
 
     /// <summary>A virtual card of this process; the caller keeps it.</summary>
@@ -76,14 +112,30 @@ public sealed class CardConnection : IDisposable
         catch
         {
             channel?.Dispose();
-            owner?.Dispose();
             throw;
         }
     }
 
     private static LocalCardChannel Channel(IVirtualCard card) => new(card.Atr, apdu => card.Process(apdu), card.Reset);
 
-    private static string ReaderOf(PcscContext context, string? reader) =>
-        reader ?? context.ListReaders().FirstOrDefault(r => context.GetStatus(r).CardInserted)
-            ?? throw new CardException(CardFault.NoCard, "There is no card in any reader. Insert it.");
+    private static CardConnection InReader(PcscContext context, string reader) => Over(() => context.Connect(reader), context);
+
+    /// <summary>The first card that is one of ours: other cards lie in readers too.</summary>
+    private static CardConnection InAnyReader(PcscContext context)
+    {
+        CardException? first = null;
+        foreach (var reader in context.ListReaders().Where(r => context.GetStatus(r).CardInserted))
+        {
+            try
+            {
+                return InReader(context, reader);
+            }
+            catch (CardException e) when (e.Fault is CardFault.NotFound or CardFault.NoCard)
+            {
+                // Told only where no other card is one.
+                first ??= e;
+            }
+        }
+        throw first ?? new CardException(CardFault.NoCard, "There is no card in any reader. Insert it.");
+    }
 }

@@ -59,6 +59,9 @@ public interface ICertificateStore
     /// <summary>All of a holder, oldest first.</summary>
     ValueTask<ImmutableArray<CertificateRecord>> OfAsync(PrincipalId holder, CancellationToken cancellationToken);
 
+    /// <summary>All, by their end.</summary>
+    ValueTask<ImmutableArray<CertificateRecord>> ListAsync(CancellationToken cancellationToken);
+
     /// <summary>All that do not count, by serial number.</summary>
     ValueTask<ImmutableArray<CertificateRecord>> RevokedAsync(CancellationToken cancellationToken);
 

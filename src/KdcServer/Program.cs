@@ -17,6 +17,7 @@ var root = new RootCommand("""
     PrincipalCommands.Create(),
     GatewayCommands.Create(),
     AuditCommands.Create(),
+    CaCommands.Create(),
     VaultCommands.Create(),
 };
 // Longer than requests under way may take to end; the default of two seconds would cut them off.

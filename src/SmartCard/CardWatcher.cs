@@ -53,26 +53,6 @@ public static class CardWatcher
             await stop.CancelAsync();
         }
     }
-
-    /// <summary>Waits until some reader (or the named one) has a card that answers; null when the time is over.</summary>
-    public static async Task<string?> WaitForCardAsync(string? reader, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
-    {
-        using var deadline = new CancellationTokenSource(timeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        try
-        {
-            await foreach (var one in WatchAsync(either.Token))
-            {
-                if (one is CardEvent.Inserted inserted && (reader is null || inserted.Reader == reader))
-                    return inserted.Reader;
-            }
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            // The time is over.
-        }
-        return null;
-    }
 }
 
 /// <summary>The watching thread: asks the service for changes and tells them.</summary>
@@ -151,7 +131,8 @@ internal sealed class ReaderWatch(ChannelWriter<CardEvent> events, CancellationT
         }
     }
 
-    private void Compare(ReaderState before, ReaderState now)
+    /// <summary>Tells what lies between two states of a reader.</summary>
+    internal void Compare(ReaderState before, ReaderState now)
     {
         // Without the bit that says "changed", which the next question must not carry.
         now.State &= ~0x0002u;

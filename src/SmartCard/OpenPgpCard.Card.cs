@@ -35,7 +35,7 @@ public sealed partial class OpenPgpCard : IIssuableCard
         {
             try
             {
-                keys.Add(new CardHeldKey(slot, ReadPublicKey(KeyOf(slot)), ReadCertificate(KeyOf(slot))));
+                keys.Add(new CardHeldKey(slot, ReadPublicKey(KeyOf(slot)), CertificateOrNone(KeyOf(slot))));
             }
             catch (CardException e) when (e.Fault is CardFault.NotFound or CardFault.Protocol)
             {
@@ -180,6 +180,20 @@ public sealed partial class OpenPgpCard : IIssuableCard
         CardUse.Authenticate => CardKey.Authenticate,
         _ => CardKey.Decipher,
     };
+
+    /// <summary>Older cards can't choose among certificates, or hold none: their keys serve all the same.</summary>
+    private byte[] CertificateOrNone(CardKey key)
+    {
+        try
+        {
+            return ReadCertificate(key);
+        }
+        catch (CardException e) when (e.Fault is CardFault.NotFound or CardFault.Protocol)
+        {
+            // As said.
+            return [];
+        }
+    }
 
     /// <summary>Writes fingerprint and date (C7–C9, CE–D0), without which other programs don't show the key.</summary>
     private void Label(CardKey key, CardPublicKey made, DateTimeOffset now)

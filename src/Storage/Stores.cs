@@ -165,6 +165,13 @@ internal sealed class CertificateStore(DbContextOptions<GatewayDbContext> option
         return [.. rows.Select(r => r.ToRecord())];
     }
 
+    public async ValueTask<ImmutableArray<CertificateRecord>> ListAsync(CancellationToken cancellationToken)
+    {
+        await using var db = new GatewayDbContext(options);
+        var rows = await db.Certificates.AsNoTracking().OrderBy(c => c.NotAfter).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToRecord())];
+    }
+
     public async ValueTask<ImmutableArray<CertificateRecord>> RevokedAsync(CancellationToken cancellationToken)
     {
         await using var db = new GatewayDbContext(options);

@@ -27,7 +27,7 @@ public sealed class ArrowTests
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
         ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "ServerHost", "Settings", "Smtp", "Policies", "KdcCore", "KdcTransport", "HsmAdapter", "MailProtection", "Storage"],
-        ["KdcServer"] = ["Addresses", "ServerHost", "Settings", "KdcCore", "HsmAdapter", "Storage"],
+        ["KdcServer"] = ["Addresses", "CertificateAuthority", "ServerHost", "Settings", "KdcCore", "HsmAdapter", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "Cards"],
         ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard", "Cards"],
         ["Demo"] =

@@ -3,6 +3,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
+using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
 using GatewaySecure.KdcServer.Configuration;
 using GatewaySecure.KdcServer.Hosting;
@@ -18,8 +19,9 @@ internal sealed class RunningKdc : IAsyncDisposable
     private readonly TimeProvider _time;
     private KdcHost? _host;
 
-    private RunningKdc(KdcLimits? limits, TimeProvider time) => (_time, Configuration) = (time, new KdcServerConfiguration
+    private RunningKdc(KdcLimits? limits, TimeProvider time, VaultSettings? vault) => (_time, Configuration) = (time, new KdcServerConfiguration
     {
+        Vault = vault ?? VaultSettings.Software,
         Realm = Realm.Parse("example.org"),
         Listeners = [new IPEndPoint(IPAddress.Loopback, Loopback.FreePort())],
         Limits = limits ?? new KdcLimits(),
@@ -27,7 +29,7 @@ internal sealed class RunningKdc : IAsyncDisposable
 
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public KdcServerConfiguration Configuration { get; private set; }
+    public KdcServerConfiguration Configuration { get; }
 
     public KdcKeys Keys { get; private set; } = null!;
 
@@ -42,33 +44,12 @@ internal sealed class RunningKdc : IAsyncDisposable
 
     public Uri Url => new($"https://{Configuration.Listeners[0]}/");
 
-    /// <summary>With its keys in a token of SoftHSM, made by the security officer's command.</summary>
-    public static async Task<RunningKdc> StartAsync(SoftToken token)
+    /// <param name="prepare">Done with the state directory before the first start.</param>
+    public static async Task<RunningKdc> StartAsync(
+        KdcLimits? limits = null, TimeProvider? time = null, VaultSettings? vault = null, Action<string>? prepare = null)
     {
-        var kdc = new RunningKdc(null, TimeProvider.System);
-        Directory.CreateDirectory(kdc.State);
-        var (pin, officer, passphrase) = (token.WritePin(kdc._directory["pin"]), kdc._directory["so-pin"], kdc._directory["passphrase"]);
-        await File.WriteAllTextAsync(officer, token.OfficerPin + "\n", Cancel);
-        await File.WriteAllTextAsync(passphrase, "the passphrase of an officer\n", Cancel);
-        string[] people = ["--officer", "Anna", "--officer", "Boris", "--passphrase-file", $"Anna={passphrase}", "--passphrase-file", $"Boris={passphrase}"];
-        (await Tool.RunAsync(
-            "dotnet",
-            [
-                typeof(KdcHost).Assembly.Location, "vault", "init", "--threshold", "2", "--out", kdc._directory["shares"], .. people,
-                "--module", SoftHsm.Module, "--token", token.Label, "--pin-file", pin, "--so-pin-file", officer, "--state", kdc.State,
-            ],
-            environment: SoftHsm.Instance.Environment)).Checked();
-        kdc.Configuration = kdc.Configuration with
-        {
-            Vault = new HsmAdapter.VaultSettings(new HsmAdapter.HsmOptions(SoftHsm.Module, new Pkcs11.TokenSelector(token.Label, null), pin, 4)),
-        };
-        await kdc.RestartAsync();
-        return kdc;
-    }
-
-    public static async Task<RunningKdc> StartAsync(KdcLimits? limits = null, TimeProvider? time = null)
-    {
-        var kdc = new RunningKdc(limits, time ?? TimeProvider.System);
+        var kdc = new RunningKdc(limits, time ?? TimeProvider.System, vault);
+        prepare?.Invoke(kdc.State);
         await kdc.RestartAsync();
         return kdc;
     }
@@ -78,7 +59,7 @@ internal sealed class RunningKdc : IAsyncDisposable
     {
         await StopAsync();
         _host = await KdcHost.StartAsync(Configuration, State, _directory["log"], _time, Cancel);
-        Keys = await KdcKeys.OpenAsync(KdcState.At(State), Configuration.Vault, Cancel);
+        Keys = await KdcKeys.OpenAsync(KdcState.At(State), null, Cancel);
         Operator = Keys.Administration(Configuration, "test", _time);
     }
 

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
 using GatewaySecure.KdcCore;
-using GatewaySecure.TestKit;
 using Microsoft.Data.Sqlite;
 
 namespace GatewaySecure.KdcServer.Tests;
@@ -116,52 +115,6 @@ public sealed class WireAgreementTests : IDisposable
         {
             var none = await Assert.ThrowsAsync<HttpRequestException>(() => bob.RequestAsync(kdc.Client(), "bob@example.org", Card, recipient));
             Assert.Equal(HttpStatusCode.ServiceUnavailable, none.StatusCode);
-        }
-    }
-
-    [Fact]
-    public async Task While_the_hsm_is_gone_in_mid_request_nobody_is_answered_and_when_it_is_back_everybody_without_a_restart()
-    {
-        var token = await SoftHsm.Instance.CreateTokenAsync();
-        await using var kdc = await RunningKdc.StartAsync(token);
-        var dora = await AddAsync(kdc, "dora");
-        var emil = await AddAsync(kdc, "emil");
-        var client = kdc.Client();
-        var request = await MakeAsync(client, dora);
-        token.Remove();
-        var none = await Assert.ThrowsAsync<HttpRequestException>(() => WireHolder.PostAsync(client, "tickets", request));
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, none.StatusCode);
-        using var ready = await client.GetAsync(new Uri("/health/ready", UriKind.Relative), Cancel);
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
-        Assert.Contains("The vault does not answer", await ready.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
-
-        token.Return();
-        var answer = await AskUntilAnsweredAsync(client, dora);
-        Assert.Equal(WireAnswer.Issued, answer.Tag);
-        Assert.NotNull(emil.OpenTicket(answer.Tickets[0]));
-        Assert.Single(await kdc.Keys.Database.Audit.ReadAsync(1, 1000, Cancel), e => e.Action == "issue");
-    }
-
-    private static async Task<byte[]> MakeAsync(HttpClient client, WireAgreementHolder holder)
-    {
-        var (context, envelope) = (await WireHolder.AskChallengeAsync(client, "example.org", holder.Principal)).EnvelopedChallenge();
-        return WireHolder.TicketRequest(
-            holder.Kek("challenge", context, envelope)!, context, Dora, ["emil@example.org"], Card, WireHolder.Commitment());
-    }
-
-    /// <summary>The pool opens sessions anew by itself, some time after the token is back. A challenge serves one request, so each try has its own.</summary>
-    private static async Task<WireAnswer> AskUntilAnsweredAsync(HttpClient client, WireAgreementHolder holder)
-    {
-        for (var tries = 0; ; tries++)
-        {
-            try
-            {
-                return await WireHolder.PostAsync(client, "tickets", await MakeAsync(client, holder));
-            }
-            catch (HttpRequestException) when (tries < 100)
-            {
-                await Task.Delay(100, Cancel);
-            }
         }
     }
 

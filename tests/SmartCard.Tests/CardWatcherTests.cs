@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using GatewaySecure.Cards;
 using GatewaySecure.VirtualCard;
 
@@ -74,8 +75,63 @@ public sealed class CardWatcherTests(PrivatePcscd pcscd)
     }
 
     [Fact]
-    public async Task Waiting_for_a_card_ends_with_the_time() =>
-        Assert.Null(await CardWatcher.WaitForCardAsync("no such reader", TimeSpan.FromMilliseconds(300), TimeProvider.System, TestContext.Current.CancellationToken));
+    public async Task Waiting_for_a_card_ends_with_the_time()
+    {
+        var late = CardConnection.OpenAsync(
+            new CardChoice("no such reader"), TimeSpan.FromMilliseconds(300), TimeProvider.System, TestContext.Current.CancellationToken);
+        Assert.Equal(CardFault.NoCard, (await Assert.ThrowsAsync<CardException>(() => late)).Fault);
+    }
+
+    [Fact]
+    public async Task A_card_of_another_kind_in_the_first_reader_is_passed_over()
+    {
+        using var stranger = new Stranger();
+        using var ours = VirtualOpenPgpCard.CreateInMemory();
+        await using var first = await pcscd.PlugAsync(stranger);
+        Assert.Equal(CardFault.NotFound, Assert.Throws<CardException>(() => CardConnection.Open(new CardChoice())).Fault);
+        await using var second = await pcscd.PlugAsync(ours, slot: 1);
+        using (var connection = CardConnection.Open(new CardChoice()))
+            Assert.Equal(CardKind.OpenPgp, connection.Card.Kind);
+        using var waited = await CardConnection.OpenAsync(
+            new CardChoice(), TimeSpan.FromSeconds(30), TimeProvider.System, TestContext.Current.CancellationToken);
+        Assert.Equal(CardKind.OpenPgp, waited.Card.Kind);
+    }
+
+    [Theory]
+    // Upper half: events; 20: present, 10: empty, 200: mute, 100: in use.
+    [InlineData(0x00010020, 0x00030022, "Removed Inserted")]
+    [InlineData(0x00010020, 0x00010122, "")]
+    [InlineData(0x00010020, 0x00020012, "Removed")]
+    [InlineData(0x00020010, 0x00030022, "Inserted")]
+    [InlineData(0x00020010, 0x00030222, "")]
+    [InlineData(0x00020010, 0x00040012, "")]
+    public void The_counter_of_events_shows_what_happened_between_two_looks(uint before, uint now, string told)
+    {
+        var events = Channel.CreateUnbounded<CardEvent>();
+        new ReaderWatch(events.Writer, TestContext.Current.CancellationToken).Compare(new ReaderState("reader", before), new ReaderState("reader", now));
+        var names = new List<string>();
+        while (events.Reader.TryRead(out var one))
+            names.Add(one.GetType().Name);
+        Assert.Equal(told, string.Join(' ', names));
+    }
+
+    /// <summary>A card that knows no application.</summary>
+    private sealed class Stranger : IVirtualCard
+    {
+        public ReadOnlyMemory<byte> Atr { get; } = VirtualOpenPgpCard.CreateInMemory().Atr;
+
+        public string Serial => "";
+
+        public byte[] Process(ReadOnlySpan<byte> commandApdu) => [0x6A, 0x82];
+
+        public void Reset()
+        {
+        }
+
+        public void Dispose()
+        {
+        }
+    }
 
     /// <summary>One enumeration, with a bound on every wait.</summary>
     private sealed class Watch : IAsyncDisposable

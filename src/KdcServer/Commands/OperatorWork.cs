@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Security.Cryptography;
 using GatewaySecure.Addresses;
+using GatewaySecure.CertificateAuthority;
 using GatewaySecure.KdcCore;
 using GatewaySecure.KdcServer.Configuration;
 using GatewaySecure.KdcServer.Hosting;
@@ -14,9 +15,9 @@ namespace GatewaySecure.KdcServer.Commands;
 /// </summary>
 internal sealed class OperatorWork : IAsyncDisposable
 {
-    private OperatorWork(KdcServerConfiguration configuration, KdcKeys keys)
+    private OperatorWork(KdcServerConfiguration configuration, KdcKeys keys, KdcState state)
     {
-        (Configuration, Keys) = (configuration, keys);
+        (Configuration, Keys, State) = (configuration, keys, state);
         Administration = keys.Administration(configuration, Actor, TimeProvider.System);
     }
 
@@ -25,6 +26,8 @@ internal sealed class OperatorWork : IAsyncDisposable
     public KdcServerConfiguration Configuration { get; }
 
     public KdcKeys Keys { get; }
+
+    public KdcState State { get; }
 
     public KdcAdministration Administration { get; }
 
@@ -35,16 +38,20 @@ internal sealed class OperatorWork : IAsyncDisposable
             return ExitCode.Problem;
         try
         {
-            await using var session = new OperatorWork(configuration, await KdcKeys.OpenAsync(KdcState.Open(stateDirectory), configuration.Vault, cancellationToken));
+            var state = KdcState.Open(stateDirectory);
+            await using var session = new OperatorWork(configuration, await KdcKeys.OpenAsync(state, configuration.Vault, cancellationToken), state);
             return await work(session);
         }
-        catch (Exception e) when (e is AdministrationException or StaleRecordException or IOException or UnauthorizedAccessException
+        catch (Exception e) when (e is AdministrationException or CertificateRefusedException or StaleRecordException or IOException or UnauthorizedAccessException
             or CryptographicException or InvalidDataException or FormatException)
         {
             await Console.Error.WriteLineAsync(e.Message);
             return ExitCode.Problem;
         }
     }
+
+    /// <summary>Null where there is no CA yet. The caller disposes it.</summary>
+    public IssuingCa? OpenCa() => IssuingCa.Open(Keys, Configuration, State, TimeProvider.System);
 
     /// <summary>By id, by a mail address it holds now, or by the name of exactly one that is not deleted.</summary>
     /// <exception cref="AdministrationException">There is none, or more than one.</exception>

@@ -32,6 +32,9 @@ internal static class PrincipalCommands
         {
             var changed = await work(session, await session.FindAsync(given.Who, cancellationToken));
             Print(changed, given.Json);
+            using var ca = session.OpenCa();
+            if (ca is not null && await ca.FollowAsync(changed, OperatorWork.Actor, cancellationToken) is > 0 and var certificates && !given.Json)
+                Console.WriteLine($"  {certificates} of its certificates follow; the next CRL says so.");
             return ExitCode.Success;
         }, cancellationToken);
 

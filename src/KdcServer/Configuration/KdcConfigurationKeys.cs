@@ -7,7 +7,7 @@ namespace GatewaySecure.KdcServer.Configuration;
 internal static class KdcConfigurationKeys
 {
     /// <summary>In the order of the sample.</summary>
-    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits", "audit"];
+    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits", "audit", "ca"];
 
     public static readonly string[] Tls = ["certificate", "key"];
 
@@ -18,6 +18,8 @@ internal static class KdcConfigurationKeys
 
     public static readonly string[] Audit = ["anchor-every", "anchor-file"];
 
+    public static readonly string[] Ca = ["listener", "address", "certificate-lifetime"];
+
     /// <summary>By the names that the schema's definitions have.</summary>
     public static readonly FrozenDictionary<string, string[]> All = new Dictionary<string, string[]>
     {
@@ -26,5 +28,6 @@ internal static class KdcConfigurationKeys
         ["vault"] = [.. VaultSettings.Keys],
         ["limits"] = Limits,
         ["audit"] = Audit,
+        ["ca"] = Ca,
     }.ToFrozenDictionary();
 }

@@ -39,9 +39,23 @@ internal static class KdcConfigurationLoader
                 },
             };
         }
+        if (top.Section("ca", KdcConfigurationKeys.Ca) is { } ca)
+            configuration = configuration with { Ca = ReadCa(ca) };
         if (configuration.Tls is null)
             top.Warning("tls", "is missing: a self-signed certificate is made, for trials");
         return problems.HasErrors ? null : configuration;
+    }
+
+    private static CaConfiguration? ReadCa(ConfigurationSection section)
+    {
+        var listener = section.Required<IPEndPoint>("listener", ValueParsers.EndPoint!);
+        var text = section.Required<string>("address", ValueParsers.Text!);
+        if (text is not null && !(Uri.TryCreate(text, UriKind.Absolute, out var parsed) && parsed is { Scheme: "http", Query: "", Fragment: "" }))
+            section.Problem("address", $"'{text}' is not an address such as http://kdc.example.org; not https, which would need what is fetched there (RFC 5280 §8)");
+        var lifetime = section.Optional<TimeSpan>("certificate-lifetime", ValueParsers.Duration, CaConfiguration.DefaultLifetime);
+        return listener is null || !Uri.TryCreate(text?.TrimEnd('/') + "/", UriKind.Absolute, out var address)
+            ? null
+            : new CaConfiguration(listener, address, lifetime);
     }
 
     private static KdcLimits ReadLimits(ConfigurationSection section)

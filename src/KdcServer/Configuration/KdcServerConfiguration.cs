@@ -22,6 +22,16 @@ internal sealed record KdcServerConfiguration
     public KdcLimits Limits { get; init; } = new();
 
     public AuditConfiguration Audit { get; init; } = new();
+
+    /// <summary>Null: nothing of a CA is served, and its certificates name no addresses.</summary>
+    public CaConfiguration? Ca { get; init; }
+}
+
+/// <summary>How the issuing CA is reached, over plain HTTP: what it serves is signed.</summary>
+/// <param name="Address">As others reach the listener; it stands in certificates, so it must last as long as they do.</param>
+internal sealed record CaConfiguration(IPEndPoint Listener, Uri Address, TimeSpan CertificateLifetime)
+{
+    public static readonly TimeSpan DefaultLifetime = TimeSpan.FromDays(730);
 }
 
 /// <summary>How the audit chain is anchored.</summary>

@@ -129,11 +129,25 @@ internal sealed class KdcHost : IAsyncDisposable
         exchange.MapEnrolment(new GatewayEnrolment(configuration.Realm, ports, time));
         web.MapHealth(Own(new Readiness(ports, time, _log)));
 
+        if (configuration.Ca is { } ca)
+            await ServeCaAsync(ca, configuration, keys, state, logs, time, cancellationToken);
         await web.StartAsync(CancellationToken.None);
         _web = web;
         anchoring.Start();
         EndPoints = configuration.Listeners;
         _log.Started(configuration.Realm.Name, string.Join(", ", EndPoints), ports.Vault.Description, tls.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256));
+    }
+
+    private async Task ServeCaAsync(
+        CaConfiguration ca, KdcServerConfiguration configuration, KdcKeys keys, KdcState state, ILoggerFactory logs, TimeProvider time, CancellationToken cancellationToken)
+    {
+        if (IssuingCa.Open(keys, configuration, state, time) is not { } issuing)
+        {
+            _log.CaIsMissing();
+            return;
+        }
+        Own(issuing);
+        Own(await CaPublication.StartAsync(ca, issuing, keys.OpenOcspKey(), logs, time, cancellationToken));
     }
 
     private static void Configure(KestrelServerOptions kestrel, KdcServerConfiguration configuration, SslStreamCertificateContext tls)

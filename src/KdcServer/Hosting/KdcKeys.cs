@@ -42,6 +42,12 @@ internal sealed class KdcKeys : IAsyncDisposable
     /// <summary>ECDSA, for anchors of the audit chain. The caller disposes it.</summary>
     public ECDsa OpenAuditKey() => _vault.OrganisationEcdsaKey("audit");
 
+    /// <summary>ECDSA, of the issuing CA. The caller disposes it.</summary>
+    public ECDsa OpenCaKey() => _vault.OrganisationEcdsaKey("ca");
+
+    /// <summary>ECDSA, of its OCSP responder. The caller disposes it.</summary>
+    public ECDsa OpenOcspKey() => _vault.OrganisationEcdsaKey("ocsp");
+
     /// <param name="actor">Who changes things, for the audit.</param>
     public KdcAdministration Administration(KdcServerConfiguration configuration, string actor, TimeProvider time) =>
         new(configuration.Realm, Ports, time, actor);

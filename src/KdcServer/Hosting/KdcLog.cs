@@ -23,6 +23,15 @@ internal static partial class KdcLog
     [LoggerMessage(LogLevel.Error, "The audit could not be anchored; it is tried again at the next time")]
     public static partial void NotAnchored(this ILogger log, Exception exception);
 
+    [LoggerMessage(LogLevel.Information, "The CA {Name} serves CRL and OCSP on {Listener}, known as {Address}")]
+    public static partial void CaServes(this ILogger log, System.Net.IPEndPoint listener, Uri address, string name);
+
+    [LoggerMessage(LogLevel.Warning, "There is a section 'ca' but no CA yet, so nothing of it is served: make one with 'kdc ca init' or 'kdc ca install', and start again")]
+    public static partial void CaIsMissing(this ILogger log);
+
+    [LoggerMessage(LogLevel.Error, "{What} could not be served: {Reason}")]
+    public static partial void CaFailed(this ILogger log, string what, string reason);
+
     [LoggerMessage(LogLevel.Error, "The vault can't be used; whoever asks is told to come later: {Problem}")]
     public static partial void VaultAway(this ILogger log, string problem);
 

@@ -12,6 +12,11 @@ internal sealed class KdcState
     /// <summary>Signed heads of the audit chain, where the configuration names no other file.</summary>
     public string AuditAnchors => Path.Combine(Root, "audit-anchors.jsonl");
 
+    /// <summary>The issuing CA's certificate, and what stands above it in the same file.</summary>
+    public string CaCertificate => Path.Combine(Root, "ca.pem");
+
+    public string OcspCertificate => Path.Combine(Root, "ca-ocsp.pem");
+
     public string TrialTlsCertificate => Path.Combine(Root, "tls-trial.pem");
 
     /// <summary>Its paths only: nothing is made.</summary>
