@@ -4,8 +4,11 @@ using Net.Pkcs11Interop.HighLevelAPI.Factories;
 
 namespace GatewaySecure.Pkcs11;
 
-/// <summary>Templates as PKCS#11 attributes.</summary>
-internal static class Attributes
+/// <summary>
+/// A template as PKCS#11 attributes. Their unmanaged memory is freed by finalizers as soon as nothing refers to them, a call into the module
+/// that reads it being no reference: whoever calls disposes this list after the call, and not before.
+/// </summary>
+internal sealed class Attributes : IDisposable
 {
     private static readonly (KeyUses Use, CKA Attribute)[] SecretUses =
     [
@@ -24,44 +27,63 @@ internal static class Attributes
     public static (KeyUses Use, CKA Attribute)[] Uses(CKO kind) =>
         kind switch { CKO.CKO_SECRET_KEY => SecretUses, CKO.CKO_PRIVATE_KEY => PrivateUses, _ => PublicUses };
 
-    public static List<IObjectAttribute> Of(this IObjectAttributeFactory make, CKO kind, CKK type, KeyTemplate template)
+    private readonly List<IObjectAttribute> _nested = [];
+
+    public Attributes(params IEnumerable<IObjectAttribute> list) => List = [.. list];
+
+    public Attributes(CKO kind, CKK type, KeyTemplate template)
     {
-        List<IObjectAttribute> list =
+        List =
         [
-            make.Create(CKA.CKA_CLASS, kind),
-            make.Create(CKA.CKA_KEY_TYPE, type),
-            make.Create(CKA.CKA_TOKEN, template.OnToken),
-            make.Create(CKA.CKA_PRIVATE, kind != CKO.CKO_PUBLIC_KEY && template.Private),
+            Make.Create(CKA.CKA_CLASS, kind),
+            Make.Create(CKA.CKA_KEY_TYPE, type),
+            Make.Create(CKA.CKA_TOKEN, template.OnToken),
+            Make.Create(CKA.CKA_PRIVATE, kind != CKO.CKO_PUBLIC_KEY && template.Private),
         ];
         if (template.Label is not null)
-            list.Add(make.Create(CKA.CKA_LABEL, template.Label));
+            List.Add(Make.Create(CKA.CKA_LABEL, template.Label));
         if (!template.Id.IsEmpty)
-            list.Add(make.Create(CKA.CKA_ID, template.Id.ToArray()));
+            List.Add(Make.Create(CKA.CKA_ID, template.Id.ToArray()));
         if (kind != CKO.CKO_PUBLIC_KEY)
         {
-            list.Add(make.Create(CKA.CKA_SENSITIVE, template.Sensitive));
-            list.Add(make.Create(CKA.CKA_EXTRACTABLE, template.Extractable));
+            List.Add(Make.Create(CKA.CKA_SENSITIVE, template.Sensitive));
+            List.Add(Make.Create(CKA.CKA_EXTRACTABLE, template.Extractable));
             if (template.WrapWithTrusted)
-                list.Add(make.Create(CKA.CKA_WRAP_WITH_TRUSTED, true));
+                List.Add(Make.Create(CKA.CKA_WRAP_WITH_TRUSTED, true));
         }
         if (template.Trusted)
-            list.Add(make.Create(CKA.CKA_TRUSTED, true));
+            List.Add(Make.Create(CKA.CKA_TRUSTED, true));
         foreach (var (use, attribute) in Uses(kind))
-            list.Add(make.Create(attribute, template.Uses.HasFlag(use)));
+            List.Add(Make.Create(attribute, template.Uses.HasFlag(use)));
         if (template.Unwrapped is { } unwrapped)
-            list.Add(make.Create(CKA.CKA_UNWRAP_TEMPLATE, make.Of(unwrapped)));
+            List.Add(Make.Create(CKA.CKA_UNWRAP_TEMPLATE, Nested(unwrapped)));
         if (template.Wrapped is { } wrapped)
-            list.Add(make.Create(CKA.CKA_WRAP_TEMPLATE, make.Of(wrapped)));
-        return list;
+            List.Add(Make.Create(CKA.CKA_WRAP_TEMPLATE, Nested(wrapped)));
     }
 
-    private static List<IObjectAttribute> Of(this IObjectAttributeFactory make, KeyDemands demands)
+    public List<IObjectAttribute> List { get; }
+
+    private static IObjectAttributeFactory Make => Pkcs11Module.Factories.ObjectAttributeFactory;
+
+    public Attributes Add(params ReadOnlySpan<IObjectAttribute> more)
+    {
+        List.AddRange(more);
+        return this;
+    }
+
+    public void Dispose()
+    {
+        foreach (var attribute in List.Concat(_nested))
+            attribute.Dispose();
+    }
+
+    private List<IObjectAttribute> Nested(KeyDemands demands)
     {
         List<IObjectAttribute> list = [];
         void Add(CKA attribute, bool? value)
         {
             if (value is { } told)
-                list.Add(make.Create(attribute, told));
+                list.Add(Make.Create(attribute, told));
         }
         Add(CKA.CKA_SENSITIVE, demands.Sensitive);
         Add(CKA.CKA_EXTRACTABLE, demands.Extractable);
@@ -69,6 +91,7 @@ internal static class Attributes
         Add(CKA.CKA_WRAP, demands.Wrap);
         Add(CKA.CKA_UNWRAP, demands.Unwrap);
         Add(CKA.CKA_ENCRYPT, demands.Encrypt);
+        _nested.AddRange(list);
         return list;
     }
 }

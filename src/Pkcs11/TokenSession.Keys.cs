@@ -24,41 +24,39 @@ public sealed partial class TokenSession
     /// <summary>A key pair; the public half is for everybody.</summary>
     public TokenKeyPair GenerateRsa(int bits, KeyTemplate publicHalf, KeyTemplate privateHalf)
     {
-        var template = Make.Of(CKO.CKO_PUBLIC_KEY, CKK.CKK_RSA, publicHalf);
+        var template = new Attributes(CKO.CKO_PUBLIC_KEY, CKK.CKK_RSA, publicHalf);
         template.Add(Make.Create(CKA.CKA_MODULUS_BITS, (ulong)bits));
         template.Add(Make.Create(CKA.CKA_PUBLIC_EXPONENT, new byte[] { 1, 0, 1 }));
-        return GeneratePair(CKM.CKM_RSA_PKCS_KEY_PAIR_GEN, template, Make.Of(CKO.CKO_PRIVATE_KEY, CKK.CKK_RSA, privateHalf));
+        return GeneratePair(CKM.CKM_RSA_PKCS_KEY_PAIR_GEN, template, new Attributes(CKO.CKO_PRIVATE_KEY, CKK.CKK_RSA, privateHalf));
     }
 
     /// <summary>A key pair on a NIST curve.</summary>
     public TokenKeyPair GenerateEc(ECCurve curve, KeyTemplate publicHalf, KeyTemplate privateHalf)
     {
-        var template = Make.Of(CKO.CKO_PUBLIC_KEY, CKK.CKK_EC, publicHalf);
+        var template = new Attributes(CKO.CKO_PUBLIC_KEY, CKK.CKK_EC, publicHalf);
         template.Add(Make.Create(CKA.CKA_EC_PARAMS, EcParameters(curve)));
-        return GeneratePair(CKM.CKM_EC_KEY_PAIR_GEN, template, Make.Of(CKO.CKO_PRIVATE_KEY, CKK.CKK_EC, privateHalf));
+        return GeneratePair(CKM.CKM_EC_KEY_PAIR_GEN, template, new Attributes(CKO.CKO_PRIVATE_KEY, CKK.CKK_EC, privateHalf));
     }
 
     /// <summary>An AES key whose value the caller has; for ceremonies. The caller clears his copy.</summary>
     public TokenObject ImportAes(ReadOnlySpan<byte> value, KeyTemplate template)
     {
-        var attributes = Make.Of(CKO.CKO_SECRET_KEY, CKK.CKK_AES, template);
+        var attributes = new Attributes(CKO.CKO_SECRET_KEY, CKK.CKK_AES, template);
         attributes.Add(Make.Create(CKA.CKA_VALUE, value.ToArray()));
-        return Guard(() => new TokenObject(_session.CreateObject(attributes).ObjectId));
+        return Create(attributes);
     }
 
     /// <summary>Somebody else's public key.</summary>
     public TokenObject ImportRsaPublicKey(RSAParameters key, KeyTemplate template)
     {
-        var attributes = Make.Of(CKO.CKO_PUBLIC_KEY, CKK.CKK_RSA, template);
+        var attributes = new Attributes(CKO.CKO_PUBLIC_KEY, CKK.CKK_RSA, template);
         attributes.Add(Make.Create(CKA.CKA_MODULUS, key.Modulus));
         attributes.Add(Make.Create(CKA.CKA_PUBLIC_EXPONENT, key.Exponent));
-        return Guard(() => new TokenObject(_session.CreateObject(attributes).ObjectId));
+        return Create(attributes);
     }
 
     /// <summary>A certificate beside the key of that id.</summary>
-    public TokenObject ImportCertificate(ReadOnlyMemory<byte> der, ReadOnlyMemory<byte> subject, string label, ReadOnlyMemory<byte> id) => Guard(() =>
-        new TokenObject(_session.CreateObject(
-        [
+    public TokenObject ImportCertificate(ReadOnlyMemory<byte> der, ReadOnlyMemory<byte> subject, string label, ReadOnlyMemory<byte> id) => Create(new Attributes(
             Make.Create(CKA.CKA_CLASS, CKO.CKO_CERTIFICATE),
             Make.Create(CKA.CKA_CERTIFICATE_TYPE, CKC.CKC_X_509),
             Make.Create(CKA.CKA_TOKEN, true),
@@ -66,29 +64,28 @@ public sealed partial class TokenSession
             Make.Create(CKA.CKA_LABEL, label),
             Make.Create(CKA.CKA_ID, id.ToArray()),
             Make.Create(CKA.CKA_SUBJECT, subject.ToArray()),
-            Make.Create(CKA.CKA_VALUE, der.ToArray()),
-        ]).ObjectId));
+            Make.Create(CKA.CKA_VALUE, der.ToArray())));
 
     /// <summary>A key out of the token, readable only with the wrapping key's other half.</summary>
     /// <exception cref="TokenException">Not permitted by one of the two keys' attributes.</exception>
     public byte[] Wrap(TokenObject wrappingKey, TokenObject key, WrapMethod method) =>
-        Guard(() => _session.WrapKey(Mechanism(method), Handle(wrappingKey), Handle(key)));
+        Guard(Mechanism(method), m => _session.WrapKey(m, Handle(wrappingKey), Handle(key)));
 
     /// <exception cref="TokenException">Damaged, or wrapped under another key.</exception>
     public TokenObject UnwrapAes(TokenObject wrappingKey, ReadOnlySpan<byte> wrapped, WrapMethod method, KeyTemplate template) =>
-        Unwrap(wrappingKey, wrapped, method, Make.Of(CKO.CKO_SECRET_KEY, CKK.CKK_AES, template));
+        Unwrap(wrappingKey, wrapped, method, new Attributes(CKO.CKO_SECRET_KEY, CKK.CKK_AES, template));
 
     /// <summary>A secret for HMAC.</summary>
     public TokenObject UnwrapHmacKey(TokenObject wrappingKey, ReadOnlySpan<byte> wrapped, WrapMethod method, KeyTemplate template) =>
-        Unwrap(wrappingKey, wrapped, method, Make.Of(CKO.CKO_SECRET_KEY, CKK.CKK_GENERIC_SECRET, template));
+        Unwrap(wrappingKey, wrapped, method, new Attributes(CKO.CKO_SECRET_KEY, CKK.CKK_GENERIC_SECRET, template));
 
     /// <summary>A private RSA key out of PKCS #8.</summary>
     public TokenObject UnwrapRsa(TokenObject wrappingKey, ReadOnlySpan<byte> wrapped, WrapMethod method, KeyTemplate template) =>
-        Unwrap(wrappingKey, wrapped, method, Make.Of(CKO.CKO_PRIVATE_KEY, CKK.CKK_RSA, template));
+        Unwrap(wrappingKey, wrapped, method, new Attributes(CKO.CKO_PRIVATE_KEY, CKK.CKK_RSA, template));
 
     /// <summary>A private key on a curve out of PKCS #8.</summary>
     public TokenObject UnwrapEc(TokenObject wrappingKey, ReadOnlySpan<byte> wrapped, WrapMethod method, KeyTemplate template) =>
-        Unwrap(wrappingKey, wrapped, method, Make.Of(CKO.CKO_PRIVATE_KEY, CKK.CKK_EC, template));
+        Unwrap(wrappingKey, wrapped, method, new Attributes(CKO.CKO_PRIVATE_KEY, CKK.CKK_EC, template));
 
     /// <summary>The numbers of an RSA key's public half; a private key object has them too.</summary>
     /// <returns>Null where it is no RSA key.</returns>
@@ -134,24 +131,29 @@ public sealed partial class TokenSession
         _ => Oaep(HashAlgorithmName.SHA256),
     };
 
-    private CKK KeyType(TokenObject key) => (CKK)_session.GetAttributeValue(Handle(key), [CKA.CKA_KEY_TYPE])[0].GetValueAsUlong();
+    private CKK KeyType(TokenObject key)
+    {
+        using var type = _session.GetAttributeValue(Handle(key), [CKA.CKA_KEY_TYPE])[0];
+        return (CKK)type.GetValueAsUlong();
+    }
 
     private TokenObject GenerateSecret(CKM mechanism, CKK type, KeyTemplate template)
     {
-        var attributes = Make.Of(CKO.CKO_SECRET_KEY, type, template);
+        var attributes = new Attributes(CKO.CKO_SECRET_KEY, type, template);
         attributes.Add(Make.Create(CKA.CKA_VALUE_LEN, 32UL));
-        return Guard(() => new TokenObject(_session.GenerateKey(Plain(mechanism), attributes).ObjectId));
+        return Guard(attributes, list => Guard(Plain(mechanism), m => new TokenObject(_session.GenerateKey(m, list).ObjectId)));
     }
 
-    private TokenKeyPair GeneratePair(CKM mechanism, List<IObjectAttribute> publicHalf, List<IObjectAttribute> privateHalf) => Guard(() =>
-    {
-        _session.GenerateKeyPair(Plain(mechanism), publicHalf, privateHalf, out var made, out var secret);
-        return new TokenKeyPair(new TokenObject(made.ObjectId), new TokenObject(secret.ObjectId));
-    });
+    private TokenKeyPair GeneratePair(CKM mechanism, Attributes publicHalf, Attributes privateHalf) =>
+        Guard(publicHalf, made => Guard(privateHalf, kept => Guard(Plain(mechanism), m =>
+        {
+            _session.GenerateKeyPair(m, made, kept, out var open, out var secret);
+            return new TokenKeyPair(new TokenObject(open.ObjectId), new TokenObject(secret.ObjectId));
+        })));
 
-    private TokenObject Unwrap(TokenObject wrappingKey, ReadOnlySpan<byte> wrapped, WrapMethod method, List<IObjectAttribute> attributes)
+    private TokenObject Unwrap(TokenObject wrappingKey, ReadOnlySpan<byte> wrapped, WrapMethod method, Attributes attributes)
     {
         var octets = wrapped.ToArray();
-        return Guard(() => new TokenObject(_session.UnwrapKey(Mechanism(method), Handle(wrappingKey), octets, attributes).ObjectId));
+        return Guard(attributes, list => Guard(Mechanism(method), m => new TokenObject(_session.UnwrapKey(m, Handle(wrappingKey), octets, list).ObjectId)));
     }
 }

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Net.Pkcs11Interop.Common;
-using Net.Pkcs11Interop.HighLevelAPI;
 
 namespace GatewaySecure.Pkcs11;
 
@@ -15,13 +14,11 @@ public sealed partial class TokenSession
         var p = key.ExportParameters(true);
         try
         {
-            var attributes = Make.Of(CKO.CKO_PRIVATE_KEY, CKK.CKK_RSA, privateHalf);
-            attributes.AddRange(
-            [
+            var attributes = new Attributes(CKO.CKO_PRIVATE_KEY, CKK.CKK_RSA, privateHalf);
+            attributes.Add(
                 Make.Create(CKA.CKA_MODULUS, p.Modulus), Make.Create(CKA.CKA_PUBLIC_EXPONENT, p.Exponent), Make.Create(CKA.CKA_PRIVATE_EXPONENT, p.D),
                 Make.Create(CKA.CKA_PRIME_1, p.P), Make.Create(CKA.CKA_PRIME_2, p.Q), Make.Create(CKA.CKA_EXPONENT_1, p.DP),
-                Make.Create(CKA.CKA_EXPONENT_2, p.DQ), Make.Create(CKA.CKA_COEFFICIENT, p.InverseQ),
-            ]);
+                Make.Create(CKA.CKA_EXPONENT_2, p.DQ), Make.Create(CKA.CKA_COEFFICIENT, p.InverseQ));
             return new TokenKeyPair(ImportRsaPublicKey(p, publicHalf), Create(attributes));
         }
         finally
@@ -42,10 +39,10 @@ public sealed partial class TokenSession
             var curve = EcParameters(p.Curve);
             var point = new System.Formats.Asn1.AsnWriter(System.Formats.Asn1.AsnEncodingRules.DER);
             point.WriteOctetString([0x04, .. p.Q.X!, .. p.Q.Y!]);
-            var made = Make.Of(CKO.CKO_PUBLIC_KEY, CKK.CKK_EC, publicHalf);
-            made.AddRange([Make.Create(CKA.CKA_EC_PARAMS, curve), Make.Create(CKA.CKA_EC_POINT, point.Encode())]);
-            var secret = Make.Of(CKO.CKO_PRIVATE_KEY, CKK.CKK_EC, privateHalf);
-            secret.AddRange([Make.Create(CKA.CKA_EC_PARAMS, curve), Make.Create(CKA.CKA_VALUE, p.D)]);
+            var made = new Attributes(CKO.CKO_PUBLIC_KEY, CKK.CKK_EC, publicHalf);
+            made.Add(Make.Create(CKA.CKA_EC_PARAMS, curve), Make.Create(CKA.CKA_EC_POINT, point.Encode()));
+            var secret = new Attributes(CKO.CKO_PRIVATE_KEY, CKK.CKK_EC, privateHalf);
+            secret.Add(Make.Create(CKA.CKA_EC_PARAMS, curve), Make.Create(CKA.CKA_VALUE, p.D));
             return new TokenKeyPair(Create(made), Create(secret));
         }
         finally
@@ -55,15 +52,13 @@ public sealed partial class TokenSession
     }
 
     /// <summary>Octets that anybody may read; written by the user.</summary>
-    public TokenObject ImportData(string label, string application, ReadOnlyMemory<byte> value) => Create(
-    [
+    public TokenObject ImportData(string label, string application, ReadOnlyMemory<byte> value) => Create(new Attributes(
         Make.Create(CKA.CKA_CLASS, CKO.CKO_DATA),
         Make.Create(CKA.CKA_TOKEN, true),
         Make.Create(CKA.CKA_PRIVATE, false),
         Make.Create(CKA.CKA_LABEL, label),
         Make.Create(CKA.CKA_APPLICATION, application),
-        Make.Create(CKA.CKA_VALUE, value.ToArray()),
-    ]);
+        Make.Create(CKA.CKA_VALUE, value.ToArray())));
 
     /// <summary>Gives an object another id and label; the way to set a key aside for old mail.</summary>
     public void Rename(TokenObject which, ReadOnlyMemory<byte> id, string label)
@@ -76,5 +71,5 @@ public sealed partial class TokenSession
     /// <summary>The key wants the PIN before each use (CKA_ALWAYS_AUTHENTICATE).</summary>
     public bool WantsPinEachTime(TokenObject key) => Guard(() => Flag(key, CKA.CKA_ALWAYS_AUTHENTICATE) == true);
 
-    private TokenObject Create(List<IObjectAttribute> attributes) => Guard(() => new TokenObject(_session.CreateObject(attributes).ObjectId));
+    private TokenObject Create(Attributes attributes) => Guard(attributes, list => new TokenObject(_session.CreateObject(list).ObjectId));
 }

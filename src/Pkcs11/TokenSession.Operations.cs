@@ -10,18 +10,18 @@ public sealed partial class TokenSession
 {
     /// <summary>AES-256-CBC decryption with a zero IV, whole blocks, no padding.</summary>
     public byte[] DecryptCbc(TokenObject key, byte[] blocks) =>
-        Guard(() => _session.Decrypt(Factories.MechanismFactory.Create(CKM.CKM_AES_CBC, new byte[16]), Handle(key), blocks));
+        Guard(Factories.MechanismFactory.Create(CKM.CKM_AES_CBC, new byte[16]), m => _session.Decrypt(m, Handle(key), blocks));
 
     /// <returns>Ciphertext and the tag of 16 octets behind it.</returns>
     public byte[] EncryptGcm(TokenObject key, byte[] nonce, byte[] associated, byte[] plain) =>
-        Guard(() => _session.Encrypt(Gcm(nonce, associated), Handle(key), plain));
+        Guard(Gcm(nonce, associated), m => _session.Encrypt(m, Handle(key), plain));
 
     /// <exception cref="TokenException">Changed, or under another key.</exception>
     public byte[] DecryptGcm(TokenObject key, byte[] nonce, byte[] associated, byte[] box) =>
-        Guard(() => _session.Decrypt(Gcm(nonce, associated), Handle(key), box));
+        Guard(Gcm(nonce, associated), m => _session.Decrypt(m, Handle(key), box));
 
     /// <summary>HMAC-SHA-256, 32 octets.</summary>
-    public byte[] Hmac(TokenObject key, byte[] data) => Guard(() => _session.Sign(Plain(CKM.CKM_SHA256_HMAC), Handle(key), data));
+    public byte[] Hmac(TokenObject key, byte[] data) => Guard(Plain(CKM.CKM_SHA256_HMAC), m => _session.Sign(m, Handle(key), data));
 
     /// <summary>RSA signature of a digest, PKCS #1 v1.5 or PSS with a salt as long as the digest.</summary>
     /// <param name="pin">For keys that want the PIN again before each signature (CKA_ALWAYS_AUTHENTICATE).</param>
@@ -38,11 +38,11 @@ public sealed partial class TokenSession
 
     /// <summary>RSA decryption with the padding taken off by the token.</summary>
     /// <exception cref="TokenException">Does not decrypt, or the token can't do this padding.</exception>
-    public byte[] DecryptRsa(TokenObject key, byte[] data, RSAEncryptionPadding padding) => Guard(() => _session.Decrypt(
-        padding.Mode == RSAEncryptionPaddingMode.Oaep ? Oaep(padding.OaepHashAlgorithm) : Plain(CKM.CKM_RSA_PKCS), Handle(key), data));
+    public byte[] DecryptRsa(TokenObject key, byte[] data, RSAEncryptionPadding padding) => Guard(
+        padding.Mode == RSAEncryptionPaddingMode.Oaep ? Oaep(padding.OaepHashAlgorithm) : Plain(CKM.CKM_RSA_PKCS), m => _session.Decrypt(m, Handle(key), data));
 
     /// <summary>The bare RSA power, as long as the modulus: the caller takes the padding off. Many tokens can do this where they can't do OAEP.</summary>
-    public byte[] DecryptRsaRaw(TokenObject key, byte[] data) => Guard(() => _session.Decrypt(Plain(CKM.CKM_RSA_X_509), Handle(key), data));
+    public byte[] DecryptRsaRaw(TokenObject key, byte[] data) => Guard(Plain(CKM.CKM_RSA_X_509), m => _session.Decrypt(m, Handle(key), data));
 
     /// <summary>The shared x coordinate with another point, ECDH without a key derivation.</summary>
     /// <param name="point">Uncompressed (04‖X‖Y).</param>
@@ -50,19 +50,18 @@ public sealed partial class TokenSession
     {
         var told = point.ToArray();
         var size = (told.Length - 1) / 2;
-        return Guard(() =>
+        var template = new Attributes(
+            Make.Create(CKA.CKA_CLASS, CKO.CKO_SECRET_KEY),
+            Make.Create(CKA.CKA_KEY_TYPE, CKK.CKK_GENERIC_SECRET),
+            Make.Create(CKA.CKA_VALUE_LEN, (ulong)size),
+            Make.Create(CKA.CKA_TOKEN, false),
+            Make.Create(CKA.CKA_SENSITIVE, false),
+            Make.Create(CKA.CKA_EXTRACTABLE, true));
+        var mechanism = Factories.MechanismFactory.Create(
+            CKM.CKM_ECDH1_DERIVE, Factories.MechanismParamsFactory.CreateCkEcdh1DeriveParams((ulong)CKD.CKD_NULL, null, told));
+        return Guard(template, list => Guard(mechanism, m =>
         {
-            List<IObjectAttribute> template =
-            [
-                Make.Create(CKA.CKA_CLASS, CKO.CKO_SECRET_KEY),
-                Make.Create(CKA.CKA_KEY_TYPE, CKK.CKK_GENERIC_SECRET),
-                Make.Create(CKA.CKA_VALUE_LEN, (ulong)size),
-                Make.Create(CKA.CKA_TOKEN, false),
-                Make.Create(CKA.CKA_SENSITIVE, false),
-                Make.Create(CKA.CKA_EXTRACTABLE, true),
-            ];
-            var parameters = Factories.MechanismParamsFactory.CreateCkEcdh1DeriveParams((ulong)CKD.CKD_NULL, null, told);
-            var secret = _session.DeriveKey(Factories.MechanismFactory.Create(CKM.CKM_ECDH1_DERIVE, parameters), Handle(key), template);
+            var secret = _session.DeriveKey(m, Handle(key), list);
             try
             {
                 return Octets(new TokenObject(secret.ObjectId), CKA.CKA_VALUE)
@@ -72,7 +71,7 @@ public sealed partial class TokenSession
             {
                 _session.DestroyObject(secret);
             }
-        });
+        }));
     }
 
     private static Pkcs11InteropFactories Factories => Pkcs11Module.Factories;
@@ -128,7 +127,7 @@ public sealed partial class TokenSession
         return writer.Encode();
     }
 
-    private byte[] Sign(IMechanism mechanism, TokenObject key, byte[] data, string? pin) => Guard(() => pin is null
-        ? _session.Sign(mechanism, Handle(key), data)
-        : _session.Sign(mechanism, Handle(key), System.Text.Encoding.UTF8.GetBytes(pin), data));
+    private byte[] Sign(IMechanism mechanism, TokenObject key, byte[] data, string? pin) => Guard(mechanism, m => pin is null
+        ? _session.Sign(m, Handle(key), data)
+        : _session.Sign(m, Handle(key), System.Text.Encoding.UTF8.GetBytes(pin), data));
 }

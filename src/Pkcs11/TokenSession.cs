@@ -30,15 +30,15 @@ public sealed partial class TokenSession
         where T : class, new() => _companion as T ?? (T)(_companion = new T());
 
     /// <summary>Every object of that kind, with that label and that id where they are given.</summary>
-    public IReadOnlyList<TokenObject> FindAll(TokenObjectKind kind, string? label = null, ReadOnlyMemory<byte> id = default) => Guard(() =>
+    public IReadOnlyList<TokenObject> FindAll(TokenObjectKind kind, string? label = null, ReadOnlyMemory<byte> id = default)
     {
-        List<IObjectAttribute> template = [Make.Create(CKA.CKA_CLASS, Class(kind))];
+        var template = new Attributes(Make.Create(CKA.CKA_CLASS, Class(kind)));
         if (label is not null)
             template.Add(Make.Create(CKA.CKA_LABEL, label));
         if (!id.IsEmpty)
             template.Add(Make.Create(CKA.CKA_ID, id.ToArray()));
-        return _session.FindAllObjects(template).Select(o => new TokenObject(o.ObjectId)).ToList();
-    });
+        return Guard(template, list => _session.FindAllObjects(list).Select(o => new TokenObject(o.ObjectId)).ToList());
+    }
 
     /// <summary>The one object of that kind and label, remembered for this session.</summary>
     /// <returns>Null where there is none.</returns>
@@ -70,13 +70,10 @@ public sealed partial class TokenSession
     });
 
     /// <summary>A copy with other attributes; PKCS#11 lets them become stricter, never laxer.</summary>
-    public TokenObject CopySecret(TokenObject which, bool onToken, bool @private, bool extractable) => Guard(() => new TokenObject(_session.CopyObject(
-        Handle(which),
-        [
-            Make.Create(CKA.CKA_TOKEN, onToken),
-            Make.Create(CKA.CKA_PRIVATE, @private),
-            Make.Create(CKA.CKA_EXTRACTABLE, extractable),
-        ]).ObjectId));
+    public TokenObject CopySecret(TokenObject which, bool onToken, bool @private, bool extractable) => Guard(
+        new Attributes(
+            Make.Create(CKA.CKA_TOKEN, onToken), Make.Create(CKA.CKA_PRIVATE, @private), Make.Create(CKA.CKA_EXTRACTABLE, extractable)),
+        list => new TokenObject(_session.CopyObject(Handle(which), list).ObjectId));
 
     /// <summary>From now on the key does not leave the token; there is no way back.</summary>
     public void ForbidExtraction(TokenObject key) => Set(key, Make.Create(CKA.CKA_EXTRACTABLE, false));
@@ -160,6 +157,19 @@ public sealed partial class TokenSession
         }
     }
 
+    /// <summary>With a mechanism whose unmanaged parameters must live as long as the call, and not longer.</summary>
+    private static T Guard<T>(IMechanism mechanism, Func<IMechanism, T> call)
+    {
+        using (mechanism)
+            return Guard(() => call(mechanism));
+    }
+
+    private static T Guard<T>(Attributes attributes, Func<List<IObjectAttribute>, T> call)
+    {
+        using (attributes)
+            return Guard(() => call(attributes.List));
+    }
+
     private static CKO Class(TokenObjectKind kind) => kind switch
     {
         TokenObjectKind.SecretKey => CKO.CKO_SECRET_KEY,
@@ -184,9 +194,9 @@ public sealed partial class TokenSession
             _byLabel.Remove(key);
     }
 
-    private void Set(TokenObject which, IObjectAttribute attribute) => Guard(() =>
+    private void Set(TokenObject which, IObjectAttribute attribute) => Guard(new Attributes(attribute), list =>
     {
-        _session.SetAttributeValue(Handle(which), [attribute]);
+        _session.SetAttributeValue(Handle(which), list);
         return true;
     });
 
@@ -194,7 +204,7 @@ public sealed partial class TokenSession
 
     private byte[]? Octets(TokenObject which, CKA attribute)
     {
-        var value = _session.GetAttributeValue(Handle(which), [attribute])[0];
+        using var value = _session.GetAttributeValue(Handle(which), [attribute])[0];
         return value.CannotBeRead ? null : value.GetValueAsByteArray() ?? [];
     }
 }

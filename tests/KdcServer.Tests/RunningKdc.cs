@@ -3,6 +3,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
+using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
 using GatewaySecure.KdcServer.Configuration;
 using GatewaySecure.KdcServer.Hosting;
@@ -18,8 +19,9 @@ internal sealed class RunningKdc : IAsyncDisposable
     private readonly TimeProvider _time;
     private KdcHost? _host;
 
-    private RunningKdc(KdcLimits? limits, TimeProvider time) => (_time, Configuration) = (time, new KdcServerConfiguration
+    private RunningKdc(KdcLimits? limits, TimeProvider time, VaultSettings? vault) => (_time, Configuration) = (time, new KdcServerConfiguration
     {
+        Vault = vault ?? VaultSettings.Software,
         Realm = Realm.Parse("example.org"),
         Listeners = [new IPEndPoint(IPAddress.Loopback, Loopback.FreePort())],
         Limits = limits ?? new KdcLimits(),
@@ -42,9 +44,12 @@ internal sealed class RunningKdc : IAsyncDisposable
 
     public Uri Url => new($"https://{Configuration.Listeners[0]}/");
 
-    public static async Task<RunningKdc> StartAsync(KdcLimits? limits = null, TimeProvider? time = null)
+    /// <param name="prepare">Done with the state directory before the first start.</param>
+    public static async Task<RunningKdc> StartAsync(
+        KdcLimits? limits = null, TimeProvider? time = null, VaultSettings? vault = null, Action<string>? prepare = null)
     {
-        var kdc = new RunningKdc(limits, time ?? TimeProvider.System);
+        var kdc = new RunningKdc(limits, time ?? TimeProvider.System, vault);
+        prepare?.Invoke(kdc.State);
         await kdc.RestartAsync();
         return kdc;
     }

@@ -112,6 +112,10 @@ internal static class VaultCommands
             officer: true, passphrases: true);
         command.SetAction((parsed, ct) => VaultOptions.DoAsync(async () =>
         {
+            // It hangs under the vault key too, outside the database.
+            var enrolment = Path.Combine(options.StateOf(parsed), "kdc-enrolment.json");
+            if (File.Exists(enrolment))
+                throw new InvalidOperationException($"This gateway has its key from a KDC elsewhere: remove {enrolment}, rotate, and enrol anew ('gateway kdc enroll').");
             if (!parsed.GetValue(resume))
             {
                 if (parsed.GetValue(folder) is not { } target)

@@ -15,7 +15,6 @@ internal sealed class Readiness(KdcPorts ports, TimeProvider time, ILogger log) 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim _one = new(1, 1);
-    private WrappedMasterKey? _probe;
     private (long At, ReadyAnswer Answer)? _last;
 
     public async Task<ReadyAnswer> CheckAsync()
@@ -40,8 +39,9 @@ internal sealed class Readiness(KdcPorts ports, TimeProvider time, ILogger log) 
 
     private async Task ProbeVaultAsync(CancellationToken cancellationToken)
     {
-        _probe ??= await ports.Vault.GenerateAsync(new MasterKeyName(default, 1), cancellationToken);
-        CryptographicOperations.ZeroMemory(await ports.Vault.DecryptBlocksAsync(_probe, new byte[32], cancellationToken));
+        // A new one each time: one that was used before may be ready in the vault's memory, or under a vault key that was replaced.
+        var probe = await ports.Vault.GenerateAsync(new MasterKeyName(default, 1), cancellationToken);
+        CryptographicOperations.ZeroMemory(await ports.Vault.DecryptBlocksAsync(probe, new byte[32], cancellationToken));
     }
 
     private async Task ProbeDatabaseAsync(CancellationToken cancellationToken) =>
