@@ -77,7 +77,7 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
                 if (files.Read(name) is { } file)
                 {
                     if (known is null)
-                        Restore(session, name, file.Blob, template with { Label = label, OnToken = true, Extractable = false, Modifiable = false });
+                        Restore(session, name, label, file.Blob, template);
                     return (label, file.PublicKey);
                 }
                 if (known is not null)
@@ -121,13 +121,13 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
         return publicKey;
     }
 
-    private static void Restore(TokenSession session, string name, HsmBlob blob, KeyTemplate template)
+    private static void Restore(TokenSession session, string name, string label, HsmBlob blob, KeyTemplate template)
     {
         blob.Demand(session, HsmVault.Binding(session), Encoding.ASCII.GetBytes(name));
         var vaultKey = SessionKeys.Of(session).VaultKey(session, blob.Version);
-        if (IsRsa(name))
-            session.UnwrapRsa(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, template);
-        else
-            session.UnwrapEc(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, template);
+        var key = IsRsa(name)
+            ? session.UnwrapRsa(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, template)
+            : session.UnwrapEc(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, template);
+        session.Keep(key, label);
     }
 }

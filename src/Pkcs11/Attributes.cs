@@ -52,7 +52,7 @@ internal sealed class Attributes : IDisposable
                 List.Add(Make.Create(CKA.CKA_WRAP_WITH_TRUSTED, true));
         }
         if (!template.Modifiable)
-            List.AddRange([Make.Create(CKA.CKA_MODIFIABLE, false), Make.Create(CKA.CKA_COPYABLE, false)]);
+            List.Add(Make.Create(CKA.CKA_MODIFIABLE, false));
         if (template.Trusted)
             List.Add(Make.Create(CKA.CKA_TRUSTED, true));
         foreach (var (use, attribute) in Uses(kind))

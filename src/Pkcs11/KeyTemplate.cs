@@ -40,7 +40,7 @@ public sealed record KeyTemplate(KeyUses Uses)
     /// <summary>Keys that demand it may leave under this one. Only the security officer can set it.</summary>
     public bool Trusted { get; init; }
 
-    /// <summary>False: nobody who is logged in changes its attributes, or copies it with others.</summary>
+    /// <summary>False: nobody who is logged in changes its attributes.</summary>
     public bool Modifiable { get; init; } = true;
 
     /// <summary>What any key must be that is unwrapped with this one, whatever the caller asks for.</summary>
