@@ -121,6 +121,22 @@ public sealed class TemplateTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_key_of_a_users_own_does_not_pass_for_the_next_vault_key()
+    {
+        Pool.Run(s => s.ImportAes(
+            new byte[32],
+            new KeyTemplate(KeyUses.Wrap | KeyUses.Unwrap) { Label = HsmTemplates.VaultKeyLabel, Id = HsmTemplates.Id(9), OnToken = true }));
+        Assert.Equal([1], (await _hsm.Vault.VersionsAsync(Cancel)).Select(v => v.Version));
+        var name = HsmFixture.NewName();
+        Assert.Equal(1, HsmBlob.Decode((await _hsm.Vault.GenerateAsync(name, Cancel)).Wrapped.Span).Version);
+
+        // Nor does a row under it, which he can even bind, bring a key of known value in.
+        var known = Pool.Run(s => HsmBlob.Bind(s, HsmVault.Binding(s), KeyNames.Of(name), 9, AesKeyWrap.Wrap(new byte[32], new byte[32])));
+        var e = await Assert.ThrowsAsync<TokenException>(() => _hsm.Vault.DecryptBlocksAsync(new WrappedMasterKey(name, known.Encode()), new byte[32], Cancel).AsTask());
+        Assert.Contains("no vault key of version 9", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_master_key_in_use_does_its_one_operation_only()
     {
         Refused(s => s.EncryptGcm(s.UnwrapAes(VaultKey(s), _row.Wrapped, WrapMethod.AesKeyWrap, HsmTemplates.Use), new byte[12], [], new byte[32]));
