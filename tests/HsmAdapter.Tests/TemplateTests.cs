@@ -2,6 +2,8 @@ using System.Security.Cryptography;
 using GatewaySecure.KdcCore;
 using GatewaySecure.Pkcs11;
 using GatewaySecure.TestKit;
+using Net.Pkcs11Interop.Common;
+using Net.Pkcs11Interop.HighLevelAPI;
 
 namespace GatewaySecure.HsmAdapter.Tests;
 
@@ -92,6 +94,33 @@ public sealed class TemplateTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Nobody_gives_the_vaults_keys_further_uses_or_takes_their_demands_away()
+    {
+        await _hsm.Vault.TransportKeyAsync(Cancel);
+        _hsm.Vault.OrganisationEcdsaKey("org").Dispose();
+        Func<TokenSession, TokenObject>[] keys =
+        [
+            VaultKey,
+            s => s.Find(TokenObjectKind.SecretKey, HsmTemplates.BindingKeyLabel),
+            s => s.Find(TokenObjectKind.SecretKey, HsmTemplates.StorageKeyLabel),
+            s => s.Find(TokenObjectKind.PrivateKey, "gatewaysecure-transport-rsa"),
+            s => s.Find(TokenObjectKind.PrivateKey, "gatewaysecure-signing-org.ecdsa"),
+        ];
+        var make = Pkcs11Module.Factories.ObjectAttributeFactory;
+        foreach (var key in keys)
+        {
+            foreach (var changed in new[] { CKA.CKA_DECRYPT, CKA.CKA_MODIFIABLE, CKA.CKA_UNWRAP })
+            {
+                ModuleRefuses(s => s.Raw.SetAttributeValue(TokenSession.Handle(key(s)), [make.Create(changed, true)]));
+                ModuleRefuses(s => s.Raw.CopyObject(TokenSession.Handle(key(s)), [make.Create(CKA.CKA_TOKEN, false), make.Create(changed, true)]));
+            }
+        }
+        ModuleRefuses(s => s.Raw.SetAttributeValue(TokenSession.Handle(VaultKey(s)), [make.Create(CKA.CKA_UNWRAP_TEMPLATE, new List<IObjectAttribute>())]));
+        ModuleRefuses(s => s.Raw.CopyObject(TokenSession.Handle(VaultKey(s)), [make.Create(CKA.CKA_TOKEN, false)]));
+        Refused(s => s.DecryptCbc(VaultKey(s), new byte[32]));
+    }
+
+    [Fact]
     public void The_master_key_in_use_does_its_one_operation_only()
     {
         Refused(s => s.EncryptGcm(s.UnwrapAes(VaultKey(s), _row.Wrapped, WrapMethod.AesKeyWrap, HsmTemplates.Use), new byte[12], [], new byte[32]));
@@ -149,6 +178,13 @@ public sealed class TemplateTests : IAsyncLifetime
     }
 
     private static TokenObject VaultKey(TokenSession session) => session.Find(TokenObjectKind.SecretKey, HsmTemplates.VaultKeyLabel);
+
+    private void ModuleRefuses(Action<TokenSession> attack) => Pool.Run(s =>
+    {
+        var code = Assert.Throws<Pkcs11Exception>(() => attack(s)).RV;
+        Assert.Contains(code, new[] { CKR.CKR_ACTION_PROHIBITED, CKR.CKR_ATTRIBUTE_READ_ONLY, CKR.CKR_TEMPLATE_INCONSISTENT });
+        return true;
+    });
 
     private void Refused<T>(Func<TokenSession, T> attack) =>
         Assert.Equal(TokenFault.NotPermitted, Assert.Throws<TokenException>(() => Pool.Run(attack)).Fault);

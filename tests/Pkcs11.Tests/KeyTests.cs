@@ -38,7 +38,7 @@ public sealed class KeyTests : IAsyncLifetime
 
         var facts = _card.Run(s => s.Describe(s.Find(TokenObjectKind.SecretKey, "strict")));
         Assert.Equal(
-            new KeyFacts(KeyUses.Wrap | KeyUses.Unwrap, "strict", true, true, true, false, true, true, true, false, false), facts);
+            new KeyFacts(KeyUses.Wrap | KeyUses.Unwrap, "strict", true, true, true, false, true, true, true, false, false, true), facts);
     }
 
     [Fact]
