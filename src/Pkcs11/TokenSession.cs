@@ -72,12 +72,6 @@ public sealed partial class TokenSession
         return true;
     });
 
-    /// <summary>A copy with other attributes; PKCS#11 lets them become stricter, never laxer.</summary>
-    public TokenObject CopySecret(TokenObject which, bool onToken, bool @private, bool extractable) => Guard(
-        new Attributes(
-            Make.Create(CKA.CKA_TOKEN, onToken), Make.Create(CKA.CKA_PRIVATE, @private), Make.Create(CKA.CKA_EXTRACTABLE, extractable)),
-        list => new TokenObject(_session.CopyObject(Handle(which), list).ObjectId));
-
     /// <summary>A copy that stays in the token: private, not extractable, and its attributes never change again. The first one is destroyed.</summary>
     public TokenObject Keep(TokenObject which, string label)
     {
@@ -89,9 +83,6 @@ public sealed partial class TokenSession
         Destroy(which);
         return kept;
     }
-
-    /// <summary>From now on the key does not leave the token; there is no way back.</summary>
-    public void ForbidExtraction(TokenObject key) => Set(key, Make.Create(CKA.CKA_EXTRACTABLE, false));
 
     public KeyFacts Describe(TokenObject key) => Guard(() =>
     {
