@@ -137,7 +137,7 @@ run_tests() {
 }
 
 run_bench() {
-    need_packages postfix libssl-dev gcc libc6-dev openssl
+    need_packages krb5-kdc krb5-admin-server softhsm2 postfix libssl-dev gcc libc6-dev openssl
     build src/Gateway bench/Bench
     exec artifacts/bin/Bench/release/bench "$@"
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using GatewaySecure.Bench;
+using GatewaySecure.Bench.Kdc;
 using GatewaySecure.Bench.Memory;
 using GatewaySecure.Bench.Queue;
 using GatewaySecure.Bench.Relay;
@@ -7,10 +8,10 @@ using GatewaySecure.Bench.Smime;
 
 var name = new Argument<string?>("name")
 {
-    Description = "relay, smime, memory or queue; relay and smime without it",
+    Description = "relay, smime, memory, queue or kdc; relay and smime without it",
     Arity = ArgumentArity.ZeroOrOne,
 };
-name.AcceptOnlyFromAmong("relay", "smime", "memory", "queue");
+name.AcceptOnlyFromAmong("relay", "smime", "memory", "queue", "kdc");
 var quick = new Option<bool>("--quick") { Description = "fewer cases and rounds: a minute for each name" };
 var json = new Option<FileInfo?>("--json") { Description = "also write the results to this file" };
 var rsa = new Option<bool>("--rsa") { Description = "relay: sign with RSA-2048 instead of ECDSA P-256" };
@@ -34,6 +35,8 @@ root.SetAction(async (parsed, _) =>
             await RelayBench.RunAsync(effort, report, parsed.GetValue(rsa) ? Signing.Rsa2048 : Signing.P256);
         if (wanted is "memory")
             await MemoryBench.RunAsync(effort, report);
+        if (wanted is "kdc")
+            await KdcBench.RunAsync(effort, report);
         if (wanted is "queue")
             await QueueBench.RunAsync(effort, report);
     }

@@ -175,13 +175,12 @@ public sealed class Ceremony(HsmCeremonyOptions options, string stateDirectory, 
     /// <summary>The officer's session object becomes the vault key: private, not extractable; then the keys that hang under it.</summary>
     private bool Keep(TokenSession session, TokenObject made, int version)
     {
-        var kept = session.CopySecret(made, onToken: true, @private: true, extractable: false);
-        session.Destroy(made);
+        var kept = session.Keep(made, HsmTemplates.VaultKeyLabel);
         var facts = session.Describe(kept);
-        if (facts is not { Trusted: true, Private: true, Sensitive: true, Extractable: false, Uses: KeyUses.Wrap | KeyUses.Unwrap })
+        if (facts is not { Trusted: true, Private: true, Sensitive: true, Extractable: false, Modifiable: false, Uses: KeyUses.Wrap | KeyUses.Unwrap })
         {
             session.Destroy(kept);
-            throw new TokenException(TokenFault.NotSupported, "This HSM does not keep the vault key as it was told (TRUSTED, WRAP and UNWRAP only, not EXTRACTABLE); it can't be a vault.");
+            throw new TokenException(TokenFault.NotSupported, "This HSM does not keep the vault key as it was told (TRUSTED, WRAP and UNWRAP only, neither EXTRACTABLE nor MODIFIABLE); it can't be a vault.");
         }
         EnsureOwn(session, (version, kept), HsmTemplates.BindingKeyLabel, HsmKeyFiles.Binding, KeyUses.Sign);
         if (session.TryFind(TokenObjectKind.SecretKey, HsmTemplates.BindingKeyLabel) is not null)
@@ -193,7 +192,7 @@ public sealed class Ceremony(HsmCeremonyOptions options, string stateDirectory, 
     {
         if (session.TryFind(TokenObjectKind.SecretKey, label) is not null)
             return;
-        var template = HsmTemplates.Own(use, label);
+        var template = HsmTemplates.Own(use);
         var isMac = use == KeyUses.Sign;
         var bound = Encoding.ASCII.GetBytes(name);
         TokenObject key;
@@ -214,8 +213,7 @@ public sealed class Ceremony(HsmCeremonyOptions options, string stateDirectory, 
             var wrapped = session.Wrap(newest.Key, key, WrapMethod.AesKeyWrap);
             _files.Write(name, HsmBlob.Bind(session, isMac ? key : HsmVault.Binding(session), bound, newest.Version, wrapped), []);
         }
-        session.CopySecret(key, onToken: true, @private: true, extractable: false);
-        session.Destroy(key);
+        session.Keep(key, label);
     }
 
     private CeremonyResult Share(byte[] backupKey, int version, byte[] wrapped, IReadOnlyList<ShareOfficer> officers, int threshold)

@@ -22,20 +22,21 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
     public RSA SigningRsa(string name, int bits)
     {
         KeyNames.Demand(name);
-        var key = Ensure($"signing-{name}.rsa", HsmTemplates.Signing, s => GenerateRsa(s, bits, new KeyTemplate(KeyUses.Verify), HsmTemplates.Signing));
+        var key = Ensure($"signing-{name}.rsa", HsmTemplates.Signing, (s, label) => GenerateRsa(s, bits, new KeyTemplate(KeyUses.Verify) { Label = label, OnToken = true }, HsmTemplates.Signing));
         return new HsmRsa(pool, key.Label, key.PublicKey);
     }
 
     public ECDsa SigningEcdsa(string name)
     {
         KeyNames.Demand(name);
-        var key = Ensure($"signing-{name}.ecdsa", HsmTemplates.Signing, s => GenerateEc(s, new KeyTemplate(KeyUses.Verify), HsmTemplates.Signing));
+        var key = Ensure($"signing-{name}.ecdsa", HsmTemplates.Signing, (s, label) => GeneratePair(s, EscrowAlgorithm.EcP256, new KeyTemplate(KeyUses.Verify) { Label = label, OnToken = true }, HsmTemplates.Signing));
         return new HsmEcdsa(pool, key.Label, key.PublicKey);
     }
 
     /// <summary>To which other vaults send.</summary>
     public (string Label, byte[] PublicKey) TransportKey() => Ensure(
-        Transport, HsmTemplates.Receiving, s => GenerateRsa(s, TransportEncryption.MinimumBits, new KeyTemplate(KeyUses.None), HsmTemplates.Receiving));
+        Transport, HsmTemplates.Receiving,
+        (s, label) => GenerateRsa(s, TransportEncryption.MinimumBits, new KeyTemplate(KeyUses.None) { Label = label, OnToken = true }, HsmTemplates.Receiving));
 
     /// <summary>A pair for escrow, as session objects.</summary>
     public static (TokenKeyPair Pair, byte[] PublicKey) GeneratePair(
@@ -47,19 +48,11 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
         return (pair, PublicKey(session, pair.Public));
     }
 
-    private static Func<string, (TokenKeyPair Pair, byte[] PublicKey)> GenerateRsa(
-        TokenSession session, int bits, KeyTemplate publicHalf, Func<string, KeyTemplate> privateHalf) => label =>
+    private static (TokenKeyPair Pair, byte[] PublicKey) GenerateRsa(TokenSession session, int bits, KeyTemplate publicHalf, KeyTemplate privateHalf)
     {
-        var pair = session.GenerateRsa(bits, publicHalf with { Label = label, OnToken = true }, privateHalf(label));
+        var pair = session.GenerateRsa(bits, publicHalf, privateHalf);
         return (pair, PublicKey(session, pair.Public));
-    };
-
-    private static Func<string, (TokenKeyPair Pair, byte[] PublicKey)> GenerateEc(
-        TokenSession session, KeyTemplate publicHalf, Func<string, KeyTemplate> privateHalf) => label =>
-    {
-        var pair = session.GenerateEc(ECCurve.NamedCurves.nistP256, publicHalf with { Label = label, OnToken = true }, privateHalf(label));
-        return (pair, PublicKey(session, pair.Public));
-    };
+    }
 
     private static byte[] PublicKey(TokenSession session, TokenObject key)
     {
@@ -73,7 +66,7 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
     }
 
     private (string Label, byte[] PublicKey) Ensure(
-        string name, Func<string, KeyTemplate> template, Func<TokenSession, Func<string, (TokenKeyPair Pair, byte[] PublicKey)>> generate)
+        string name, KeyTemplate template, Func<TokenSession, string, (TokenKeyPair Pair, byte[] PublicKey)> generate)
     {
         var label = $"gatewaysecure-{name}";
         lock (_making)
@@ -84,15 +77,15 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
                 if (files.Read(name) is { } file)
                 {
                     if (known is null)
-                        Restore(session, name, file.Blob, template(label));
-                    else if (session.Describe(known.Value).Extractable == true)
-                        session.ForbidExtraction(known.Value);
+                        Restore(session, name, label, file.Blob, template);
                     return (label, file.PublicKey);
                 }
-                if (known is { } kept && session.Describe(kept).Extractable == false)
+                if (known is not null)
                     return (label, PublicKey(session, session.Find(TokenObjectKind.PublicKey, label)));
-                Discard(session, label);
-                return (label, Make(session, name, label, generate(session)));
+                // Of a making that was interrupted.
+                foreach (var half in session.FindAll(TokenObjectKind.PublicKey, label))
+                    session.Destroy(half);
+                return (label, Make(session, name, label, generate));
             });
         }
     }
@@ -116,35 +109,25 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
 
     private static bool IsRsa(string name) => name == Transport || name.EndsWith(".rsa", StringComparison.Ordinal);
 
-    private byte[] Make(TokenSession session, string name, string label, Func<string, (TokenKeyPair Pair, byte[] PublicKey)> generate)
+    private byte[] Make(
+        TokenSession session, string name, string label, Func<TokenSession, string, (TokenKeyPair Pair, byte[] PublicKey)> generate)
     {
-        var (pair, publicKey) = generate(label);
+        var (pair, publicKey) = generate(session, label);
         var (version, vaultKey) = SessionKeys.Of(session).Newest(session);
         var wrapped = session.Wrap(vaultKey, pair.Private, WrapMethod.AesKeyWrapPadded);
         files.Write(name, HsmBlob.Bind(session, HsmVault.Binding(session), Encoding.ASCII.GetBytes(name), version, wrapped), publicKey);
-        // Nothing was signed with it before it could be restored, nor could it leave after.
-        session.ForbidExtraction(pair.Private);
+        // Nothing is signed with it before it can be restored.
+        session.Keep(pair.Private, label);
         return publicKey;
     }
 
-    private static void Restore(TokenSession session, string name, HsmBlob blob, KeyTemplate template)
+    private static void Restore(TokenSession session, string name, string label, HsmBlob blob, KeyTemplate template)
     {
         blob.Demand(session, HsmVault.Binding(session), Encoding.ASCII.GetBytes(name));
         var vaultKey = SessionKeys.Of(session).VaultKey(session, blob.Version);
-        var final = template with { Extractable = false };
-        if (IsRsa(name))
-            session.UnwrapRsa(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, final);
-        else
-            session.UnwrapEc(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, final);
-    }
-
-    /// <summary>A key whose making was interrupted before it was ever used.</summary>
-    private static void Discard(TokenSession session, string label)
-    {
-        foreach (var kind in new[] { TokenObjectKind.PrivateKey, TokenObjectKind.PublicKey })
-        {
-            foreach (var half in session.FindAll(kind, label))
-                session.Destroy(half);
-        }
+        var key = IsRsa(name)
+            ? session.UnwrapRsa(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, template)
+            : session.UnwrapEc(vaultKey, blob.Wrapped, WrapMethod.AesKeyWrapPadded, template);
+        session.Keep(key, label);
     }
 }

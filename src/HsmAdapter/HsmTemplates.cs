@@ -12,7 +12,7 @@ internal static class HsmTemplates
     public const string TransportLabel = "gatewaysecure-transport";
 
     /// <summary>What may come out of the vault key's wraps, whoever asks: nothing that is ever readable, nothing that leaves under a key of no trust.</summary>
-    private static readonly KeyDemands Kept = new() { Sensitive = true, WrapWithTrusted = true };
+    private static readonly KeyDemands Kept = new() { Sensitive = true, WrapWithTrusted = true, Derive = false };
 
     /// <summary>A master key for its one operation.</summary>
     public static KeyTemplate Use { get; } = new(KeyUses.Decrypt) { WrapWithTrusted = true };
@@ -25,7 +25,6 @@ internal static class HsmTemplates
     /// </summary>
     public static KeyTemplate VaultKey(int version) => new(KeyUses.Wrap | KeyUses.Unwrap)
     {
-        Label = VaultKeyLabel,
         Id = Id(version),
         Private = false,
         Trusted = true,
@@ -35,19 +34,18 @@ internal static class HsmTemplates
     };
 
     /// <summary>Before it is wrapped for its rest outside; the copy that stays is not extractable.</summary>
-    public static KeyTemplate Own(KeyUses use, string label) => new(use) { Label = label, Extractable = true, WrapWithTrusted = true };
+    public static KeyTemplate Own(KeyUses use) => new(use) { Extractable = true, WrapWithTrusted = true };
 
-    /// <summary>A key pair's private half, which stays in the token; extractable until it was wrapped for its rest outside.</summary>
-    public static KeyTemplate Signing(string label) => new(KeyUses.Sign) { Label = label, OnToken = true, Extractable = true, WrapWithTrusted = true };
+    /// <summary>A key pair's private half before it is wrapped for its rest outside; the copy that stays is not extractable.</summary>
+    public static KeyTemplate Signing { get; } = new(KeyUses.Sign) { Extractable = true, WrapWithTrusted = true };
 
     /// <summary>This vault's own transport key: opens what other vaults send, into keys that stay kept.</summary>
-    public static KeyTemplate Receiving(string label) =>
-        new(KeyUses.Unwrap) { Label = label, OnToken = true, Extractable = true, WrapWithTrusted = true, Unwrapped = Kept };
+    public static KeyTemplate Receiving { get; } = new(KeyUses.Unwrap) { Extractable = true, WrapWithTrusted = true, Unwrapped = Kept };
 
     /// <summary>A receiver's key, made by the security officer.</summary>
     public static KeyTemplate Transport(ReadOnlyMemory<byte> fingerprint, bool onToken) => new(KeyUses.Wrap)
     {
-        Label = TransportLabel, Id = fingerprint, Private = false, Trusted = true, OnToken = onToken, Extractable = true,
+        Label = TransportLabel, Id = fingerprint, Private = false, Trusted = true, OnToken = onToken, Extractable = true, Modifiable = !onToken,
     };
 
     public static byte[] Id(int version)

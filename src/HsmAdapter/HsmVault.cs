@@ -179,9 +179,13 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
         return RunAsync(session => key with { Wrapped = Wrap(session, Unwrap(session, key), KeyNames.Of(key.Name), WrapMethod.AesKeyWrap) }, cancellationToken);
     }
 
-    /// <summary>The versions of the vault key, whether each still wraps, and whether each is as it must be.</summary>
+    /// <summary>The versions of the vault key, which of them wraps, and whether each is as it must be.</summary>
     public ValueTask<IReadOnlyList<VaultKeyState>> VersionsAsync(CancellationToken cancellationToken) => RunAsync<IReadOnlyList<VaultKeyState>>(
-        session => [.. SessionKeys.Of(session).ReadVersions(session).OrderBy(v => v.Key).Select(v => VaultKeyState.Of(v.Key, session.Describe(v.Value)))],
+        session =>
+        {
+            var versions = SessionKeys.Of(session).ReadVersions(session);
+            return [.. versions.OrderBy(v => v.Key).Select(v => VaultKeyState.Of(v.Key, v.Key == versions.Keys.Max(), session.Describe(v.Value)))];
+        },
         cancellationToken);
 
     /// <summary>The SHA-256 of each transport key that the security officer registered.</summary>
@@ -191,19 +195,9 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
             .Select(k => Convert.ToHexStringLower(session.Id(k)))],
         cancellationToken);
 
-    /// <summary>From now on nothing new comes under an older version of the vault key.</summary>
-    internal ValueTask<int> RetireOldVersionsAsync(CancellationToken cancellationToken) => RunAsync(
-        session =>
-        {
-            var (newest, _) = SessionKeys.Of(session).Newest(session);
-            foreach (var (version, key) in SessionKeys.Of(session).ReadVersions(session))
-            {
-                if (version < newest && session.Describe(key).Uses.HasFlag(KeyUses.Wrap))
-                    session.ForbidWrapping(key);
-            }
-            return _newest = newest;
-        },
-        cancellationToken);
+    /// <summary>Learns the newest version of the vault key, under which everything new comes from now on.</summary>
+    internal ValueTask<int> ReadNewestAsync(CancellationToken cancellationToken) =>
+        RunAsync(session => _newest = SessionKeys.Of(session).Newest(session).Version, cancellationToken);
 
     /// <summary>The files of the vault's own keys, under the newest version.</summary>
     internal async ValueTask RewrapFilesAsync(CancellationToken cancellationToken)

@@ -40,10 +40,11 @@ internal sealed class SessionKeys
         return (newest, versions[newest]);
     }
 
+    /// <summary>Only what the security officer made counts: any user can put a key of that name beside it.</summary>
     public Dictionary<int, TokenObject> ReadVersions(TokenSession session) => _versions = session
         .FindAll(TokenObjectKind.SecretKey, HsmTemplates.VaultKeyLabel)
         .Select(k => (Version: HsmTemplates.Version(session.Id(k)), Key: k))
-        .Where(k => k.Version > 0 && session.Describe(k.Key) is { OnToken: true })
+        .Where(k => k.Version > 0 && session.Describe(k.Key) is { OnToken: true, Trusted: true })
         .ToDictionary(k => k.Version, k => k.Key);
 
     /// <summary>The master key as a session object of the template <see cref="HsmTemplates.Use"/>.</summary>

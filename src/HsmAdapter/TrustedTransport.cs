@@ -62,8 +62,7 @@ internal static class TrustedTransport
         {
             foreach (var old in session.FindAll(TokenObjectKind.SecretKey, HsmTemplates.TransportLabel, fingerprint).Where(k => k != carrier))
                 session.Destroy(old);
-            session.CopySecret(carrier, onToken: true, @private: true, extractable: false);
-            session.Destroy(carrier);
+            session.Keep(carrier, HsmTemplates.TransportLabel);
             return true;
         });
     }

@@ -7,7 +7,7 @@ namespace GatewaySecure.HsmAdapter;
 /// <param name="Problem">Null where its attributes are those of docs/adr/0005, else which are not.</param>
 public sealed record VaultKeyState(int Version, bool Wraps, string? Problem)
 {
-    internal static VaultKeyState Of(int version, KeyFacts facts)
+    internal static VaultKeyState Of(int version, bool isNewest, KeyFacts facts)
     {
         List<string> wrong = [];
         if (facts.Trusted != true)
@@ -18,8 +18,10 @@ public sealed record VaultKeyState(int Version, bool Wraps, string? Problem)
             wrong.Add("is not SENSITIVE");
         if (facts.Extractable != false)
             wrong.Add("is EXTRACTABLE");
-        if ((facts.Uses & ~(KeyUses.Wrap | KeyUses.Unwrap)) != 0 || !facts.Uses.HasFlag(KeyUses.Unwrap))
+        if (facts.Modifiable != false)
+            wrong.Add("is MODIFIABLE");
+        if (facts.Uses != (KeyUses.Wrap | KeyUses.Unwrap))
             wrong.Add($"may be used to {facts.Uses}");
-        return new VaultKeyState(version, facts.Uses.HasFlag(KeyUses.Wrap), wrong.Count == 0 ? null : string.Join(", ", wrong));
+        return new VaultKeyState(version, isNewest, wrong.Count == 0 ? null : string.Join(", ", wrong));
     }
 }

@@ -25,7 +25,7 @@ public sealed class VaultRotation(HsmVault vault, RotationStores stores, TimePro
     /// <exception cref="IOException">The HSM or the database failed; run it again.</exception>
     public async Task<int> RunAsync(IProgress<RotationProgress>? progress, CancellationToken cancellationToken)
     {
-        var newest = await vault.RetireOldVersionsAsync(cancellationToken);
+        var newest = await vault.ReadNewestAsync(cancellationToken);
         var total = await stores.MasterKeys.CountAsync(cancellationToken) + await stores.Escrow.CountAsync(cancellationToken);
         for (var round = 1; ; round++)
         {

@@ -51,6 +51,8 @@ internal sealed class Attributes : IDisposable
             if (template.WrapWithTrusted)
                 List.Add(Make.Create(CKA.CKA_WRAP_WITH_TRUSTED, true));
         }
+        if (!template.Modifiable)
+            List.Add(Make.Create(CKA.CKA_MODIFIABLE, false));
         if (template.Trusted)
             List.Add(Make.Create(CKA.CKA_TRUSTED, true));
         foreach (var (use, attribute) in Uses(kind))
@@ -86,11 +88,8 @@ internal sealed class Attributes : IDisposable
                 list.Add(Make.Create(attribute, told));
         }
         Add(CKA.CKA_SENSITIVE, demands.Sensitive);
-        Add(CKA.CKA_EXTRACTABLE, demands.Extractable);
         Add(CKA.CKA_WRAP_WITH_TRUSTED, demands.WrapWithTrusted);
-        Add(CKA.CKA_WRAP, demands.Wrap);
-        Add(CKA.CKA_UNWRAP, demands.Unwrap);
-        Add(CKA.CKA_ENCRYPT, demands.Encrypt);
+        Add(CKA.CKA_DERIVE, demands.Derive);
         _nested.AddRange(list);
         return list;
     }

@@ -40,6 +40,9 @@ public sealed record KeyTemplate(KeyUses Uses)
     /// <summary>Keys that demand it may leave under this one. Only the security officer can set it.</summary>
     public bool Trusted { get; init; }
 
+    /// <summary>False: nobody who is logged in changes its attributes.</summary>
+    public bool Modifiable { get; init; } = true;
+
     /// <summary>What any key must be that is unwrapped with this one, whatever the caller asks for.</summary>
     public KeyDemands? Unwrapped { get; init; }
 
@@ -52,15 +55,9 @@ public sealed record KeyDemands
 {
     public bool? Sensitive { get; init; }
 
-    public bool? Extractable { get; init; }
-
     public bool? WrapWithTrusted { get; init; }
 
-    public bool? Wrap { get; init; }
-
-    public bool? Unwrap { get; init; }
-
-    public bool? Encrypt { get; init; }
+    public bool? Derive { get; init; }
 }
 
 /// <summary>What the token says of a key; null where it does not know the attribute.</summary>
@@ -75,7 +72,8 @@ public sealed record KeyFacts(
     bool? NeverExtractable,
     bool? Local,
     bool? WrapWithTrusted,
-    bool? Trusted);
+    bool? Trusted,
+    bool? Modifiable);
 
 /// <summary>Kinds of objects on a token.</summary>
 public enum TokenObjectKind

@@ -23,6 +23,9 @@ public sealed partial class TokenSession
 
     internal int Generation { get; }
 
+    /// <summary>For tests that attack a token beside what this room offers.</summary>
+    internal ISession Raw => _session;
+
     private static IObjectAttributeFactory Make => Pkcs11Module.Factories.ObjectAttributeFactory;
 
     /// <summary>What the caller keeps with this session, such as handles of session objects; it goes when the session does.</summary>
@@ -69,17 +72,17 @@ public sealed partial class TokenSession
         return true;
     });
 
-    /// <summary>A copy with other attributes; PKCS#11 lets them become stricter, never laxer.</summary>
-    public TokenObject CopySecret(TokenObject which, bool onToken, bool @private, bool extractable) => Guard(
-        new Attributes(
-            Make.Create(CKA.CKA_TOKEN, onToken), Make.Create(CKA.CKA_PRIVATE, @private), Make.Create(CKA.CKA_EXTRACTABLE, extractable)),
-        list => new TokenObject(_session.CopyObject(Handle(which), list).ObjectId));
-
-    /// <summary>From now on the key does not leave the token; there is no way back.</summary>
-    public void ForbidExtraction(TokenObject key) => Set(key, Make.Create(CKA.CKA_EXTRACTABLE, false));
-
-    /// <summary>From now on the key wraps nothing.</summary>
-    public void ForbidWrapping(TokenObject key) => Set(key, Make.Create(CKA.CKA_WRAP, false));
+    /// <summary>A copy that stays in the token: private, not extractable, and its attributes never change again. The first one is destroyed.</summary>
+    public TokenObject Keep(TokenObject which, string label)
+    {
+        var kept = Guard(
+            new Attributes(
+                Make.Create(CKA.CKA_LABEL, label), Make.Create(CKA.CKA_TOKEN, true), Make.Create(CKA.CKA_PRIVATE, true),
+                Make.Create(CKA.CKA_EXTRACTABLE, false), Make.Create(CKA.CKA_MODIFIABLE, false)),
+            list => new TokenObject(_session.CopyObject(Handle(which), list).ObjectId));
+        Destroy(which);
+        return kept;
+    }
 
     public KeyFacts Describe(TokenObject key) => Guard(() =>
     {
@@ -89,7 +92,7 @@ public sealed partial class TokenSession
             uses, Octets(key, CKA.CKA_LABEL) is { } label ? Encoding.UTF8.GetString(label) : "",
             Flag(key, CKA.CKA_TOKEN) == true, Flag(key, CKA.CKA_PRIVATE) == true,
             Flag(key, CKA.CKA_SENSITIVE), Flag(key, CKA.CKA_EXTRACTABLE), Flag(key, CKA.CKA_ALWAYS_SENSITIVE), Flag(key, CKA.CKA_NEVER_EXTRACTABLE),
-            Flag(key, CKA.CKA_LOCAL), Flag(key, CKA.CKA_WRAP_WITH_TRUSTED), Flag(key, CKA.CKA_TRUSTED));
+            Flag(key, CKA.CKA_LOCAL), Flag(key, CKA.CKA_WRAP_WITH_TRUSTED), Flag(key, CKA.CKA_TRUSTED), Flag(key, CKA.CKA_MODIFIABLE));
     });
 
     /// <summary>An object's label.</summary>

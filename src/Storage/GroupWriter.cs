@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using GatewaySecure.KdcCore;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace GatewaySecure.Storage;
 
@@ -77,13 +78,14 @@ internal sealed class GroupWriter : IAsyncDisposable
             var last = await db.Audit.AsNoTracking().OrderByDescending(a => a.Sequence).FirstOrDefaultAsync();
             var sequence = last?.Sequence ?? 0;
             var hash = last?.Hash ?? new byte[AuditEvent.HashSize];
+            await using var append = new AppendedRows((SqliteTransaction)transaction.GetDbTransaction());
             foreach (var entry in group.Select(p => p.Entry))
             {
                 var octets = entry.Event.Encode();
                 hash = AuditEvent.Link(hash, ++sequence, octets);
-                db.Audit.Add(new AuditRow { Sequence = sequence, Event = octets, Hash = hash });
+                append.Audit(sequence, octets, hash);
                 foreach (var issued in entry.Issued.IsDefault ? [] : entry.Issued)
-                    db.Issues.Add(new IssueRow { TicketId = issued.Id.ToOctets(), Context = issued.Context.ToArray() });
+                    append.Issue(issued);
                 if (entry.Saved is { } principal)
                     await SaveAsync(db, principal, entry);
                 if (entry.Point is { } point)
@@ -110,7 +112,8 @@ internal sealed class GroupWriter : IAsyncDisposable
                     await PutAsync(db, crl);
             }
             db.ChangeTracker.DetectChanges();
-            await db.SaveChangesAsync();
+            if (db.ChangeTracker.HasChanges())
+                await db.SaveChangesAsync();
             await transaction.CommitAsync();
         }
         catch (DbUpdateException e) when (e.InnerException is SqliteException { SqliteErrorCode: SqliteConstraint })

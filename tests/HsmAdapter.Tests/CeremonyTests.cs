@@ -65,6 +65,9 @@ public sealed class CeremonyTests : IAsyncLifetime
         using var ec = vault.OrganisationEcdsaKey("org");
         Assert.True(ec.VerifyData("x"u8, ec.SignData("x"u8, HashAlgorithmName.SHA256), HashAlgorithmName.SHA256));
         Assert.Null(Assert.Single(await vault.VersionsAsync(Cancel)).Problem);
+        Assert.All(
+            vault.Pool.Run(s => s.FindAll(TokenObjectKind.PrivateKey).Concat(s.FindAll(TokenObjectKind.SecretKey)).Select(s.Describe).Where(f => f.OnToken).ToList()),
+            f => Assert.True(f is { Sensitive: true, Extractable: false, Modifiable: false, Private: true }, f.ToString()));
         Assert.Throws<TokenException>(() => vault.Pool.Run(s => s.UnwrapAes(
             s.Find(TokenObjectKind.SecretKey, HsmTemplates.VaultKeyLabel), HsmBlob.Decode(row!.Wrapped.Span).Wrapped, WrapMethod.AesKeyWrap,
             HsmTemplates.Move with { Sensitive = false })));

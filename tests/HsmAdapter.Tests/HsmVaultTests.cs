@@ -202,11 +202,10 @@ public sealed class HsmVaultTests : IAsyncLifetime
     public void A_signing_key_whose_making_was_interrupted_is_made_again_and_a_lost_file_costs_no_key()
     {
         Vault.Pool.Run(s => s.GenerateEc(
-            ECCurve.NamedCurves.nistP256, new KeyTemplate(KeyUses.Verify) { Label = "gatewaysecure-signing-half.ecdsa", OnToken = true },
-            HsmTemplates.Signing("gatewaysecure-signing-half.ecdsa")));
+            ECCurve.NamedCurves.nistP256, new KeyTemplate(KeyUses.Verify) { Label = "gatewaysecure-signing-half.ecdsa", OnToken = true }, HsmTemplates.Signing));
         using var made = Vault.OrganisationEcdsaKey("half");
         Assert.NotEmpty(made.SignData("x"u8, HashAlgorithmName.SHA256));
-        Assert.Single(Vault.Pool.Run(s => s.FindAll(TokenObjectKind.PrivateKey)));
+        Assert.Single(Vault.Pool.Run(s => s.FindAll(TokenObjectKind.PublicKey, "gatewaysecure-signing-half.ecdsa")));
         File.Delete(Path.Combine(_hsm.Files, "signing-half.ecdsa.hsm"));
         using var same = Vault.OrganisationEcdsaKey("half");
         Assert.Equal(made.ExportSubjectPublicKeyInfo(), same.ExportSubjectPublicKeyInfo());

@@ -2,6 +2,8 @@ using System.Security.Cryptography;
 using GatewaySecure.KdcCore;
 using GatewaySecure.Pkcs11;
 using GatewaySecure.TestKit;
+using Net.Pkcs11Interop.Common;
+using Net.Pkcs11Interop.HighLevelAPI;
 
 namespace GatewaySecure.HsmAdapter.Tests;
 
@@ -86,9 +88,51 @@ public sealed class TemplateTests : IAsyncLifetime
         Refused(s => s.EncryptGcm(VaultKey(s), new byte[12], [], new byte[32]));
         Refused(s => s.Wrap(VaultKey(s), VaultKey(s), WrapMethod.AesKeyWrap));
         Refused(s => s.Wrap(s.GenerateAes(new KeyTemplate(KeyUses.Wrap)), VaultKey(s), WrapMethod.AesKeyWrap));
-        Refused(s => s.CopySecret(VaultKey(s), onToken: false, @private: true, extractable: true));
         // Else a key whose value is known would come out of the vault as one of its own.
         Refused(s => s.Wrap(VaultKey(s), s.ImportAes(new byte[32], new KeyTemplate(KeyUses.None) { Extractable = true }), WrapMethod.AesKeyWrap));
+    }
+
+    [Fact]
+    public async Task Nobody_gives_the_vaults_keys_further_uses_or_takes_their_demands_away()
+    {
+        await _hsm.Vault.TransportKeyAsync(Cancel);
+        _hsm.Vault.OrganisationEcdsaKey("org").Dispose();
+        Func<TokenSession, TokenObject>[] keys =
+        [
+            VaultKey,
+            s => s.Find(TokenObjectKind.SecretKey, HsmTemplates.BindingKeyLabel),
+            s => s.Find(TokenObjectKind.SecretKey, HsmTemplates.StorageKeyLabel),
+            s => s.Find(TokenObjectKind.PrivateKey, "gatewaysecure-transport-rsa"),
+            s => s.Find(TokenObjectKind.PrivateKey, "gatewaysecure-signing-org.ecdsa"),
+        ];
+        var make = Pkcs11Module.Factories.ObjectAttributeFactory;
+        foreach (var key in keys)
+        {
+            foreach (var changed in new[] { CKA.CKA_DECRYPT, CKA.CKA_MODIFIABLE, CKA.CKA_UNWRAP, CKA.CKA_EXTRACTABLE })
+            {
+                ModuleRefuses(s => s.Raw.SetAttributeValue(TokenSession.Handle(key(s)), [make.Create(changed, true)]));
+                ModuleRefuses(s => s.Raw.CopyObject(TokenSession.Handle(key(s)), [make.Create(CKA.CKA_TOKEN, false), make.Create(changed, true)]));
+            }
+        }
+        ModuleRefuses(s => s.Raw.SetAttributeValue(TokenSession.Handle(VaultKey(s)), [make.Create(CKA.CKA_UNWRAP_TEMPLATE, new List<IObjectAttribute>())]));
+        ModuleRefuses(s => s.Raw.CopyObject(TokenSession.Handle(VaultKey(s)), [make.Create(CKA.CKA_TOKEN, false)]));
+        Refused(s => s.DecryptCbc(VaultKey(s), new byte[32]));
+    }
+
+    [Fact]
+    public async Task A_key_of_a_users_own_does_not_pass_for_the_next_vault_key()
+    {
+        Pool.Run(s => s.ImportAes(
+            new byte[32],
+            new KeyTemplate(KeyUses.Wrap | KeyUses.Unwrap) { Label = HsmTemplates.VaultKeyLabel, Id = HsmTemplates.Id(9), OnToken = true }));
+        Assert.Equal([1], (await _hsm.Vault.VersionsAsync(Cancel)).Select(v => v.Version));
+        var name = HsmFixture.NewName();
+        Assert.Equal(1, HsmBlob.Decode((await _hsm.Vault.GenerateAsync(name, Cancel)).Wrapped.Span).Version);
+
+        // Nor does a row under it, which he can even bind, bring a key of known value in.
+        var known = Pool.Run(s => HsmBlob.Bind(s, HsmVault.Binding(s), KeyNames.Of(name), 9, AesKeyWrap.Wrap(new byte[32], new byte[32])));
+        var e = await Assert.ThrowsAsync<TokenException>(() => _hsm.Vault.DecryptBlocksAsync(new WrappedMasterKey(name, known.Encode()), new byte[32], Cancel).AsTask());
+        Assert.Contains("no vault key of version 9", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -149,6 +193,13 @@ public sealed class TemplateTests : IAsyncLifetime
     }
 
     private static TokenObject VaultKey(TokenSession session) => session.Find(TokenObjectKind.SecretKey, HsmTemplates.VaultKeyLabel);
+
+    private void ModuleRefuses(Action<TokenSession> attack) => Pool.Run(s =>
+    {
+        var code = Assert.Throws<Pkcs11Exception>(() => attack(s)).RV;
+        Assert.Contains(code, new[] { CKR.CKR_ACTION_PROHIBITED, CKR.CKR_ATTRIBUTE_READ_ONLY, CKR.CKR_TEMPLATE_INCONSISTENT });
+        return true;
+    });
 
     private void Refused<T>(Func<TokenSession, T> attack) =>
         Assert.Equal(TokenFault.NotPermitted, Assert.Throws<TokenException>(() => Pool.Run(attack)).Fault);

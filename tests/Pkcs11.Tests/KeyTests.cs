@@ -38,7 +38,7 @@ public sealed class KeyTests : IAsyncLifetime
 
         var facts = _card.Run(s => s.Describe(s.Find(TokenObjectKind.SecretKey, "strict")));
         Assert.Equal(
-            new KeyFacts(KeyUses.Wrap | KeyUses.Unwrap, "strict", true, true, true, false, true, true, true, false, false), facts);
+            new KeyFacts(KeyUses.Wrap | KeyUses.Unwrap, "strict", true, true, true, false, true, true, true, false, false, true), facts);
     }
 
     [Fact]
@@ -47,15 +47,11 @@ public sealed class KeyTests : IAsyncLifetime
         var (kept, open) = _card.Run(s => (s.GenerateAes(new KeyTemplate(KeyUses.Decrypt) { Extractable = true }), s.GenerateAes(new KeyTemplate(KeyUses.Decrypt) { Sensitive = false, Extractable = true })));
         Assert.Null(_card.Run(s => s.ReadValue(kept)));
         Assert.Equal(32, _card.Run(s => s.ReadValue(open))!.Length);
-        _card.Run(s =>
-        {
-            s.ForbidExtraction(kept);
-            return true;
-        });
+        kept = _card.Run(s => s.Keep(kept, "kept"));
         var wrapping = _card.Run(s => s.GenerateAes(new KeyTemplate(KeyUses.Wrap)));
         Refuses(s => s.Wrap(wrapping, kept, WrapMethod.AesKeyWrap));
-        Refuses(s => s.CopySecret(kept, onToken: false, @private: true, extractable: true));
-        Refuses(s => s.CopySecret(kept, onToken: false, @private: false, extractable: false));
+        Refuses(s => s.Keep(kept, "again"));
+        Assert.True(_card.Run(s => s.Describe(kept)) is { Extractable: false, Modifiable: false, OnToken: true });
         Refuses(s => s.DecryptCbc(wrapping, new byte[32]));
     }
 

@@ -57,7 +57,7 @@ internal sealed record KdcLimits
     public int ConnectionsPerAddress { get; init; } = 200;
 
     /// <summary>Octets of a request's body.</summary>
-    public long RequestSize { get; init; } = 1 << 20;
+    public long RequestSize { get; init; } = 512 << 10;
 
     /// <summary>From a request's first octet to its answer's last.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(30);
