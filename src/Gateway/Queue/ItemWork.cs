@@ -20,12 +20,17 @@ internal sealed class ItemWork(
     IItemProtector protector, NextHopResolver nextHops, IReporter reporter, QueueOptions options, TimeProvider time, ILogger<ItemWork> log,
     IContentScan? scan = null)
 {
-    /// <summary>Of what needs no destination: a rule that refuses or holds.</summary>
+    /// <summary>Of what needs no destination: a rule that refuses or holds, and what is only to be written down.</summary>
     private static readonly LaneKey NoDestination = new("(none)", int.MaxValue);
 
     /// <summary>Where its due recipients go. One that was finished but could not be removed is due too: it only has to go.</summary>
-    public IEnumerable<LaneKey> DueLanes(SpooledMail item) =>
-        item.Status.All(s => s.IsFinal) ? [NoDestination] : Groups(item, time.GetUtcNow()).Select(g => g.Lane).Distinct();
+    public IEnumerable<LaneKey> DueLanes(SpooledMail item)
+    {
+        if (item.Status.All(s => s.IsFinal))
+            return [NoDestination];
+        var due = Groups(item, time.GetUtcNow()).Select(g => g.Lane);
+        return (item.HasUnwritten ? due.Append(NoDestination) : due).Distinct();
+    }
 
     /// <summary>Tries what is due on that lane.</summary>
     /// <returns>What was learnt about the destination.</returns>
@@ -33,7 +38,7 @@ internal sealed class ItemWork(
     public async ValueTask<Attempt> TryAsync(SpooledMail item, LaneKey lane, CancellationToken cancellationToken)
     {
         var learnt = new Attempt(WasTried: false, null);
-        if (item.Status.All(s => s.IsFinal))
+        if (item.HasUnwritten || item.Status.All(s => s.IsFinal))
             await SettleAsync(item, _ => { }, cancellationToken);
         foreach (var group in Groups(item, time.GetUtcNow()).Where(g => g.Lane == lane))
         {
@@ -55,11 +60,12 @@ internal sealed class ItemWork(
     }
 
     /// <summary>Holds what is due on a lane, of a mail that made the work fail in an unforeseen way.</summary>
-    public ValueTask HoldAsync(SpooledMail item, LaneKey lane, CancellationToken cancellationToken)
+    /// <param name="isReported">False: the sender is not told.</param>
+    public ValueTask HoldAsync(SpooledMail item, LaneKey lane, bool isReported, CancellationToken cancellationToken)
     {
         var due = Groups(item, time.GetUtcNow()).Where(g => g.Lane == lane).SelectMany(g => g.Indexes).ToList();
         const string reason = "held after an error inside the gateway; its administrator sees it in the log";
-        return SettleAsync(item, o => o.Hold(due, reason, retryAt: null), cancellationToken);
+        return SettleAsync(item, o => o.Hold(due, reason, retryAt: null, isReported), cancellationToken);
     }
 
     /// <summary>
@@ -83,8 +89,8 @@ internal sealed class ItemWork(
             }
             if (outcome.IsDone)
                 item.Finish(outcome.Changes);
-            else if (outcome.Changes.Count > 0)
-                await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost, CancellationToken.None);
+            else if (outcome.Changes.Count > 0 || item.HasUnwritten)
+                await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost || item.HasUnwritten, CancellationToken.None);
         }
         catch when (item.HasUnwritten)
         {

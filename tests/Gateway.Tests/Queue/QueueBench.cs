@@ -183,7 +183,7 @@ internal sealed class ScriptedProtector(TimeProvider time) : IItemProtector
         if (Missing.TryGetValue(method, out var why))
             return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Failed(why));
         var ready = (ProtectionOutcome.Ready)_pass.PassThrough(item.Content, item.Mail.HoldsEightBit);
-        return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Ready(ready.Message, State));
+        return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Ready(ready.Message, State is { } state ? state : (ReadOnlyMemory<byte>?)null));
     }
 }
 
@@ -200,6 +200,6 @@ internal static class ItemWorkExtensions
     public static async Task HoldAsync(this ItemWork work, SpooledMail item, CancellationToken cancellationToken)
     {
         foreach (var lane in work.DueLanes(item).ToList())
-            await work.HoldAsync(item, lane, cancellationToken);
+            await work.HoldAsync(item, lane, isReported: true, cancellationToken);
     }
 }
