@@ -145,7 +145,7 @@ internal sealed class ItemWork(
                 outcome.HoldFor(indexes, unknown.Reason, time.GetUtcNow(), options);
                 break;
             case ScanOutcome.NotAsked notAsked:
-                outcome.Wait(indexes, notAsked.Reason, time.GetUtcNow() + notAsked.RestsFor);
+                outcome.Wait(indexes, notAsked.Reason, time.GetUtcNow() + notAsked.RestsFor, options);
                 break;
             default:
                 throw new InvalidOperationException("ScanOutcome is a closed hierarchy.");
@@ -161,12 +161,25 @@ internal sealed class ItemWork(
             case DecisionAction.Hold:
                 return await SettledAsync(o => o.Hold(group.Indexes, $"held by {group.Decision.Reason}", retryAt: null));
         }
-        if (scan is not null && await scan.ExamineAsync(group.Item, cancellationToken) is var scanned and not ScanOutcome.Clean)
-            return await SettledAsync(o => Apply(scanned, group.Indexes, o));
+        MailForm form;
+        try
+        {
+            form = await protector.OpenAsync(group.Item, group.Decision.Tnef, cancellationToken);
+        }
+        catch (Exception e) when (IsTemporary(e, cancellationToken))
+        {
+            return await SettledAsync(o => o.Defer(group.Indexes, e.Message, time.GetUtcNow(), options));
+        }
+        if (scan is not null)
+        {
+            if (await scan.ExamineAsync(group.Item, form, cancellationToken) is var scanned and not ScanOutcome.Clean)
+                return await SettledAsync(o => Apply(scanned, group.Indexes, o));
+            form = scan.WithFields(group.Item, form);
+        }
         var reasons = new List<string>();
         foreach (var method in group.Decision.Methods)
         {
-            switch (await ProtectAsync(group, method, cancellationToken))
+            switch (await ProtectAsync(group, form, method, cancellationToken))
             {
                 case ProtectionOutcome.Ready ready:
                     return await DeliverAsync(group, ready.Message, cancellationToken);
@@ -193,13 +206,13 @@ internal sealed class ItemWork(
         }
     }
 
-    private async ValueTask<ProtectionOutcome> ProtectAsync(Group group, ProtectionMethod method, CancellationToken cancellationToken)
+    private async ValueTask<ProtectionOutcome> ProtectAsync(Group group, MailForm form, ProtectionMethod method, CancellationToken cancellationToken)
     {
         var key = group.KeyFor(method);
         ProtectionOutcome outcome;
         try
         {
-            outcome = await protector.ProtectAsync(group.Item, group.Recipients, method, group.Decision.Tnef, group.Item.KeptState(key), cancellationToken);
+            outcome = await protector.ProtectAsync(group.Item, form, group.Recipients, method, group.Item.KeptState(key), cancellationToken);
         }
         catch (Exception e) when (IsTemporary(e, cancellationToken))
         {
@@ -228,7 +241,7 @@ internal sealed class ItemWork(
             // Host, connection, content or key failed on the way: nothing is known, so nothing is final.
             var broken = e as DeliveryException;
             await SettleAsync(
-                group.Item, o => o.Defer(group.Indexes, e.Message, now, options, broken?.Reply, group.NextHop.Name), cancellationToken);
+                group.Item, o => o.DeferDelivery(group.Indexes, e.Message, now, options, broken?.Reply, group.NextHop.Name), cancellationToken);
             return new Attempt(WasTried: true, broken is null ? null : new DestinationFailure(e.Message, broken.WasReached));
         }
         if (results.Length != group.Indexes.Length)
@@ -253,7 +266,7 @@ internal sealed class ItemWork(
             else if (result.Reply.IsPermanent)
                 outcome.Fail([index], $"{group.NextHop.Name} refused it", result.Reply, group.NextHop.Name);
             else
-                outcome.Defer([index], $"{group.NextHop.Name} said {result.Reply}", now, options, result.Reply, group.NextHop.Name);
+                outcome.DeferDelivery([index], $"{group.NextHop.Name} said {result.Reply}", now, options, result.Reply, group.NextHop.Name);
         }
         if (delivered.Count > 0)
             log.Delivered(group.Item.Id, string.Join(' ', delivered), group.NextHop.Name, message.Record.Method, message.Record.Summary);
@@ -278,7 +291,7 @@ internal sealed class ItemWork(
                     log.Failed(item.Id, recipient, reason);
                     if (change.Telling == Outcome.Telling.Never)
                         break;
-                    reports.Add(new RecipientReport(index, ReportKind.Failed, reason, change.Reply, change.NextHop));
+                    reports.Add(new RecipientReport(index, ReportKind.Failed, reason, change.Reply, change.NextHop, IsExpired: change.IsExpired));
                     break;
                 case RecipientState.Delivered when change is { NotReportedBeyond: true }:
                     var kind = change.IsLast ? ReportKind.Delivered : ReportKind.Relayed;
@@ -289,7 +302,7 @@ internal sealed class ItemWork(
                     if (change.Telling == Outcome.Telling.Never
                         || (change.Telling == Outcome.Telling.Later && item.Age < options.DelayReportAfter))
                         break;
-                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, IsHeld: true));
+                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, IsHeld: !change.Status.MayExpire));
                     outcome.MarkReported(index);
                     break;
                 case RecipientState.Queued:

@@ -43,7 +43,7 @@ internal sealed class QueueEntry(SpooledMail item)
     /// <summary>Something is to be told to the sender, or somebody is to be given up, though nothing can be tried.</summary>
     public bool IsOverdue(QueueOptions options) =>
         item.Status.Select((status, index) => (status, index)).Any(r =>
-            r.status.State == RecipientState.Queued
+            r.status.MayExpire
             && (item.TriedFor(r.index, options.MostBeforeStart) >= options.ExpireAfter
                 || (!r.status.DelayReported && item.Age >= options.DelayReportAfter)));
 
