@@ -15,6 +15,9 @@ namespace GatewaySecure.Gateway.Delivery;
 internal sealed record MxOptions(SmtpClientOptions Session, ITlsSessionCounter Counter, int Connections = 20, int Port = 25)
 {
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The name that next hops share where their connections count together; null: no other has one to share.</summary>
+    public string? SharedName { get; init; }
 }
 
 /// <summary>Delivers to the recipients' own mail hosts, as the DNS has them: a next hop for each domain. What nobody uses any more is closed.</summary>
@@ -83,6 +86,8 @@ internal sealed class MxDestination(string name, DomainName domain, MailRouter r
     private long _lastUsed = time.GetTimestamp();
 
     public string Name => $"{name} ({domain})";
+
+    public string Destination => $"{options.SharedName ?? name} ({domain})";
 
     public int Connections => options.Connections;
 

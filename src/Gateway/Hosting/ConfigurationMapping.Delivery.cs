@@ -17,7 +17,7 @@ internal static partial class ConfigurationMapping
         this GatewayConfiguration configuration, RoutingServices routing, ProcessedMark mark, TimeProvider time, Action<object> own)
     {
         var hops = configuration.NextHops.ToDictionary(h => h.Name, Build);
-        // A route that demands TLS has a next hop, and so sessions and a lane, of its own.
+        // A route that demands TLS has a next hop, and so sessions and a lane, of its own; connections count together.
         var underTls = configuration.Routes.Where(r => r.RequireTls).Select(r => r.NextHop).Distinct()
             .ToDictionary(n => n, n => Build(configuration.NextHops.Single(h => h.Name == n).UnderTls()));
 
@@ -29,11 +29,16 @@ internal static partial class ConfigurationMapping
             if (h.Mx is { } mx)
             {
                 var hosts = new MxNextHop(
-                    h.Name, routing.Router(mx.RequireTls), new MxOptions(session, routing.Counter, h.Connections) { ConnectTimeout = configuration.Delivery.ConnectTimeout }, time);
+                    h.Name, routing.Router(mx.RequireTls), new MxOptions(session, routing.Counter, h.Connections)
+                {
+                    ConnectTimeout = configuration.Delivery.ConnectTimeout,
+                    SharedName = h.Destination,
+                }, time);
                 own(hosts);
                 return hosts;
             }
-            var smartHosts = new SmartHostNextHop(h.Name, [.. h.Smtp!.Hosts.Select(to => ToSmartHost(h, to, session, configuration.Delivery.ConnectTimeout))], h.Connections, time);
+            var hostsInOrder = h.Smtp!.Hosts.Select(to => ToSmartHost(h, to, session, configuration.Delivery.ConnectTimeout));
+            var smartHosts = new SmartHostNextHop(h.Name, [.. hostsInOrder], h.Connections, time) { Destination = h.Destination };
             own(smartHosts);
             return h.Marks ? new MarkingNextHop(smartHosts, mark, time) : smartHosts;
         }

@@ -119,7 +119,7 @@ internal sealed class ItemWork(
                 item,
                 g.First().Decision,
                 g.Key.NextHop,
-                g.Key.Action == DecisionAction.Protect ? new LaneKey(g.Key.NextHop.Name, g.Key.NextHop.Connections) : NoDestination,
+                g.Key.Action == DecisionAction.Protect ? new LaneKey(g.Key.NextHop.Name, g.Key.NextHop.Connections, g.Key.NextHop.Destination) : NoDestination,
                 g.First().Index,
                 [.. g.Where(r => !r.Status.IsFinal && IsDue(r.Status, now)).Select(r => r.Index)]))
             .Where(g => !g.Indexes.IsEmpty)
