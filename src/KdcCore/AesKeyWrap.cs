@@ -19,22 +19,23 @@ public static class AesKeyWrap
     {
         if (key.Length < 2 * Half || key.Length % Half != 0)
             throw new ArgumentException("The key must have a multiple of 8 octets, at least 16.", nameof(key));
-        using var aes = Aes.Create();
-        aes.SetKey(kek);
+        using var aes = Blocks(kek);
+        // One for all blocks: making it costs more than what it does.
+        using var encryptor = aes.CreateEncryptor();
         var result = new byte[key.Length + Half];
         key.CopyTo(result.AsSpan(Half));
-        Span<byte> block = stackalloc byte[2 * Half];
+        var block = new byte[2 * Half];
         BinaryPrimitives.WriteUInt64BigEndian(block, InitialValue);
         var n = key.Length / Half;
         for (var t = 1; t <= 6 * n; t++)
         {
             var r = result.AsSpan(Half * (1 + (t - 1) % n), Half);
-            r.CopyTo(block[Half..]);
-            aes.EncryptEcb(block, block, PaddingMode.None);
-            block[Half..].CopyTo(r);
+            r.CopyTo(block.AsSpan(Half));
+            encryptor.TransformBlock(block, 0, block.Length, block, 0);
+            block.AsSpan(Half).CopyTo(r);
             Step(block, t);
         }
-        block[..Half].CopyTo(result);
+        block.AsSpan(0, Half).CopyTo(result);
         CryptographicOperations.ZeroMemory(block);
         return result;
     }
@@ -44,28 +45,36 @@ public static class AesKeyWrap
     {
         if (wrapped.Length < 3 * Half || wrapped.Length % Half != 0)
             return null;
-        using var aes = Aes.Create();
-        aes.SetKey(kek);
+        using var aes = Blocks(kek);
+        using var decryptor = aes.CreateDecryptor();
         var key = wrapped[Half..].ToArray();
-        Span<byte> block = stackalloc byte[2 * Half];
+        var block = new byte[2 * Half];
         wrapped[..Half].CopyTo(block);
         var n = key.Length / Half;
         for (var t = 6 * n; t >= 1; t--)
         {
             var r = key.AsSpan(Half * ((t - 1) % n), Half);
             Step(block, t);
-            r.CopyTo(block[Half..]);
-            aes.DecryptEcb(block, block, PaddingMode.None);
-            block[Half..].CopyTo(r);
+            r.CopyTo(block.AsSpan(Half));
+            decryptor.TransformBlock(block, 0, block.Length, block, 0);
+            block.AsSpan(Half).CopyTo(r);
         }
         Span<byte> expected = stackalloc byte[Half];
         BinaryPrimitives.WriteUInt64BigEndian(expected, InitialValue);
-        var good = CryptographicOperations.FixedTimeEquals(block[..Half], expected);
+        var good = CryptographicOperations.FixedTimeEquals(block.AsSpan(0, Half), expected);
         CryptographicOperations.ZeroMemory(block);
         if (good)
             return key;
         CryptographicOperations.ZeroMemory(key);
         return null;
+    }
+
+    private static Aes Blocks(ReadOnlySpan<byte> kek)
+    {
+        var aes = Aes.Create();
+        (aes.Mode, aes.Padding) = (CipherMode.ECB, PaddingMode.None);
+        aes.SetKey(kek);
+        return aes;
     }
 
     private static void Step(Span<byte> block, int t) =>

@@ -9,11 +9,20 @@ namespace GatewaySecure.KdcCore;
 /// </summary>
 internal static class Der
 {
+    [ThreadStatic]
+    private static AsnWriter? _writer;
+
     public static byte[] Encode(Action<AsnWriter> write)
     {
-        var writer = new AsnWriter(AsnEncodingRules.DER);
+        // One within another gets a writer of its own.
+        var writer = _writer ?? new AsnWriter(AsnEncodingRules.DER);
+        _writer = null;
         write(writer);
-        return writer.Encode();
+        var octets = writer.Encode();
+        // Overwrites what it held.
+        writer.Reset();
+        _writer = writer;
+        return octets;
     }
 
     /// <returns>Null where the octets are not exactly what <paramref name="encode"/> would write.</returns>
@@ -81,9 +90,10 @@ internal static class Der
         return Enum.IsDefined(evidence) ? evidence : throw new AsnContentException("Unknown evidence.");
     }
 
-    public static void ReadThisOid(this AsnReader reader, string oid)
+    /// <param name="oid">DER.</param>
+    public static void ReadThisOid(this AsnReader reader, ReadOnlySpan<byte> oid)
     {
-        if (reader.ReadObjectIdentifier() != oid)
+        if (!reader.ReadEncodedValue().Span.SequenceEqual(oid))
             throw new AsnContentException("Unknown algorithm.");
     }
 }

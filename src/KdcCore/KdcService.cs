@@ -45,7 +45,8 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
 
     public async ValueTask<AddressPreview> PreviewAsync(MailAddress address, CancellationToken cancellationToken)
     {
-        var (principal, refusal) = await FindUserAsync(address, needsKey: true, cancellationToken);
+        var principal = await ports.Principals.FindByAddressAsync(address, time.GetUtcNow(), cancellationToken);
+        var refusal = ObjectionTo(address, principal, needsKey: true);
         return new AddressPreview(address, principal?.Id, principal is { Kvno: > 0 } ? principal.Kvno : null, refusal?.Reason);
     }
 
@@ -61,7 +62,13 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         if (peer.MayComeAs(principal))
         {
             var challenge = _challenges.Make(options.Realm, principal.Id, principal.Kvno);
-            return new Answer.Challenged(challenge, await EnvelopeAsync(challenge, cancellationToken)).Encode();
+            // Costs nothing where the key is in an AES slot.
+            var key = await FindKeyAsync(principal.Id, principal.Kvno, cancellationToken);
+            if (key.Point is null)
+                return new Answer.Challenged(challenge).Encode();
+            var (kek, envelope) = await DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), key, cancellationToken);
+            CryptographicOperations.ZeroMemory(kek);
+            return new Answer.Challenged(challenge, envelope).Encode();
         }
         await AuditStrangerAsync(principal.Id, ForeignCertificate, cancellationToken);
         return ForeignCertificate.Encode();
@@ -78,19 +85,19 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         if (challenge.Realm != options.Realm || !_challenges.Knows(challenge))
             return new Answer.Unavailable("The challenge is not one of this KDC, or has expired.").Encode();
 
-        var (principal, objection) = await AuthenticateAsync(request, peer, cancellationToken);
+        var (caller, objection) = await AuthenticateAsync(request, der, peer, cancellationToken);
         if (objection is Answer.Refused refused)
             await AuditStrangerAsync(challenge.Principal, refused, cancellationToken);
         if (objection is not null)
             return objection.Encode();
-        var answer = await execute(new Caller(principal!, challenge.Kvno, SHA256.HashData(der.Span)), body, cancellationToken);
+        var answer = await execute(caller!, body, cancellationToken);
         if (answer is Answer.Refused no)
             await AuditRefusalAsync(challenge.Principal, no, cancellationToken);
         return answer.Encode();
     }
 
-    private async ValueTask<(Principal? Caller, Answer? Objection)> AuthenticateAsync(
-        Request request, KdcPeer peer, CancellationToken cancellationToken)
+    private async ValueTask<(Caller? Caller, Answer? Objection)> AuthenticateAsync(
+        Request request, ReadOnlyMemory<byte> der, KdcPeer peer, CancellationToken cancellationToken)
     {
         var challenge = request.Body.Challenge;
         var principal = await ports.Principals.FindAsync(challenge.Principal, cancellationToken);
@@ -101,7 +108,8 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         if (principal.Objection(time.GetUtcNow()) is { } objection)
             return (null, new Answer.Refused($"The requester {objection}.", null));
 
-        var (kek, _) = await DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), new(principal.Id, challenge.Kvno), cancellationToken, enveloped: false);
+        var key = await FindKeyAsync(principal.Id, challenge.Kvno, cancellationToken);
+        var (kek, _) = await DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), key, cancellationToken, enveloped: false);
         var mac = HMACSHA256.HashData(kek, request.Body.Encode());
         CryptographicOperations.ZeroMemory(kek);
         if (!CryptographicOperations.FixedTimeEquals(mac, request.Mac.Span))
@@ -115,7 +123,7 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         }
         var taken = _limiter.Take(principal.Id);
         if (taken == RequestLimiter.Taken.Yes)
-            return (principal, null);
+            return (new Caller(principal, key, SHA256.HashData(der.Span)), null);
         if (taken == RequestLimiter.Taken.NoForTheFirstTime)
             await AuditAsync("limit", principal.Id, "", "requests refused until the rate falls", [], cancellationToken);
         return (null, new Answer.Unavailable("The requester asks for too many tickets; slow down."));
@@ -126,35 +134,36 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         var now = Der.WholeSeconds(time.GetUtcNow());
         if (MayAsk(caller.Principal, body, now) is { } objection)
             return objection;
-        var (sender, refusal) = await FindUserAsync(body.Sender, needsKey: false, cancellationToken);
-        if (refusal is not null)
-            return refusal;
-        var recipients = new List<Principal>(body.Recipients.Length);
-        foreach (var address in body.Recipients)
+        var asked = body.Recipients.Insert(0, body.Sender);
+        var found = await ports.Principals.FindByAddressesAsync(asked, time.GetUtcNow(), cancellationToken);
+        for (var i = 0; i < asked.Length; i++)
         {
-            var (recipient, no) = await FindUserAsync(address, needsKey: true, cancellationToken);
-            if (no is not null)
+            if (ObjectionTo(asked[i], found[i], needsKey: i > 0) is { } no)
                 return no;
-            recipients.Add(recipient!);
         }
-        if (recipients.DistinctBy(r => r.Id).Count() != recipients.Count)
+        var sender = found[0]!;
+        var recipients = found[1..]!;
+        if (recipients.DistinctBy(r => r!.Id).Count() != recipients.Length)
             return new Answer.Refused("The same recipient stands twice in the request.", null);
 
         var sessionKey = RandomNumberGenerator.GetBytes(TicketDerivation.KeySize);
         try
         {
             var contexts = recipients.Zip(body.Recipients, (r, address) => new TicketContext(
-                options.Realm, new TicketParty(sender!.Id, body.Sender), new TicketParty(r.Id, address), r.Kvno,
+                options.Realm, new TicketParty(sender.Id, body.Sender), new TicketParty(r!.Id, address), r.Kvno,
                 now, now + options.TicketLifetime, TicketId.New(), body.Evidence, body.Commitment)).ToArray();
-            var tickets = ImmutableArray.CreateBuilder<Ticket>(contexts.Length);
-            foreach (var context in contexts)
-                tickets.Add(await WrapAsync(context, sessionKey, cancellationToken));
-            var answer = await SealAsync(caller, body, now, sessionKey, [.. contexts.Select(c => c.Id)], tickets.ToImmutable(), cancellationToken);
+            var names = contexts.Select(c => new MasterKeyName(c.Recipient.Principal, c.Kvno)).ToImmutableArray();
+            var keys = await ports.Keys.FindAsync(names, cancellationToken);
+            var wrapped = ImmutableArray.CreateBuilder<Ticket>(contexts.Length);
+            for (var i = 0; i < contexts.Length; i++)
+                wrapped.Add(await WrapAsync(contexts[i], keys[i] ?? throw NoKey(names[i]), sessionKey, cancellationToken));
+            var tickets = wrapped.MoveToImmutable();
+            var answer = await SealAsync(caller, body, now, sessionKey, [.. contexts.Select(c => c.Id)], tickets, cancellationToken);
 
             var detail = $"evidence={body.Evidence.ToString().ToLowerInvariant()} commitment={Convert.ToHexStringLower(body.Commitment.Span)} "
                 + string.Join(' ', contexts.Select(c => $"ticket={c.Id} to={c.Recipient.Principal} kvno={c.Kvno}"));
-            var records = contexts.Zip(tickets, (c, t) => new IssueRecord(c.Id, t.Context)).ToImmutableArray();
-            await AuditAsync("issue", caller.Principal.Id, sender!.Id.ToString(), detail, records, cancellationToken);
+            var records = tickets.Select(t => IssueRecord.Of(now, t.Context.Span)).ToImmutableArray();
+            await AuditAsync("issue", caller.Principal.Id, sender.Id.ToString(), detail, records, cancellationToken);
             return answer;
         }
         finally
@@ -184,19 +193,16 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         }
     }
 
-    private async ValueTask<(Principal? User, Answer.Refused? Refusal)> FindUserAsync(
-        MailAddress address, bool needsKey, CancellationToken cancellationToken)
+    private Answer.Refused? ObjectionTo(MailAddress address, Principal? holder, bool needsKey)
     {
-        var now = time.GetUtcNow();
-        var principal = await ports.Principals.FindByAddressAsync(address, now, cancellationToken);
-        var objection = principal switch
+        var objection = holder switch
         {
             null => $"is not known to the KDC of {options.Realm}",
             { Kind: not PrincipalKind.User } => "is no user's address",
             { Kvno: 0 } when needsKey => "has no card yet",
-            _ => principal.Objection(now),
+            _ => holder.Objection(time.GetUtcNow()),
         };
-        return (principal, objection is null ? null : new Answer.Refused($"{address} {objection}.", address));
+        return objection is null ? null : new Answer.Refused($"{address} {objection}.", address);
     }
 
     private async ValueTask<Answer> SealAsync(
@@ -208,8 +214,8 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         ImmutableArray<Ticket> tickets,
         CancellationToken cancellationToken)
     {
-        var context = new ReplyContext(options.Realm, caller.Principal.Id, caller.Kvno, now, Id128.Random(), caller.RequestHash);
-        var (kek, envelope) = await DeriveAsync(TicketPurpose.Reply, context.Encode(), new(caller.Principal.Id, caller.Kvno), cancellationToken);
+        var context = new ReplyContext(options.Realm, caller.Principal.Id, caller.Key.Wrapped.Name.Kvno, now, Id128.Random(), caller.RequestHash);
+        var (kek, envelope) = await DeriveAsync(TicketPurpose.Reply, context.Encode(), caller.Key, cancellationToken);
         var plain = new SealedReply(now, sessionKey, body.Nonce, body.Recipients, body.Commitment, ids).Encode();
         var box = ReplySeal.Seal(kek, plain, Answer.EncodeTickets(tickets));
         CryptographicOperations.ZeroMemory(plain);
@@ -223,25 +229,25 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
             return new Answer.Refused("The ticket is not readable.", null);
         if (old.Realm != options.Realm || old.Recipient.Principal != caller.Principal.Id)
             return new Answer.Refused("The ticket was not issued to the requester.", null);
-        if (old.Kvno >= caller.Kvno)
+        if (old.Kvno >= caller.Key.Wrapped.Name.Kvno)
             return new Answer.Refused("The ticket is under the requester's current key already.", null);
-        var record = await ports.Issues.FindAsync(old.Id, cancellationToken);
-        if (record is null || !record.Context.Span.SequenceEqual(body.Ticket.Context.Span))
+        if (!await ports.Issues.HoldsAsync(IssueRecord.Of(old.IssuedAt, body.Ticket.Context.Span), cancellationToken))
             return new Answer.Refused("The KDC has not issued this ticket.", null);
 
-        var (kek, _) = await DeriveAsync(TicketPurpose.Ticket, body.Ticket.Context, new(caller.Principal.Id, old.Kvno), cancellationToken, enveloped: false);
+        var oldKey = await FindKeyAsync(caller.Principal.Id, old.Kvno, cancellationToken);
+        var (kek, _) = await DeriveAsync(TicketPurpose.Ticket, body.Ticket.Context, oldKey, cancellationToken, enveloped: false);
         var sessionKey = AesKeyWrap.Unwrap(kek, body.Ticket.WrappedKey.Span);
         CryptographicOperations.ZeroMemory(kek);
         if (sessionKey is null)
             return new Answer.Refused("The ticket does not open under the requester's old key.", null);
         try
         {
-            var renewed = old with { Kvno = caller.Kvno, Id = TicketId.New() };
-            var ticket = await WrapAsync(renewed, sessionKey, cancellationToken);
+            var renewed = old with { Kvno = caller.Key.Wrapped.Name.Kvno, Id = TicketId.New() };
+            var ticket = await WrapAsync(renewed, caller.Key, sessionKey, cancellationToken);
             await AuditAsync(
                 "exchange", caller.Principal.Id, old.Sender.Principal.ToString(),
                 $"ticket={old.Id} kvno={old.Kvno} becomes ticket={renewed.Id} kvno={renewed.Kvno}",
-                [new IssueRecord(renewed.Id, ticket.Context)], cancellationToken);
+                [IssueRecord.Of(renewed.IssuedAt, ticket.Context.Span)], cancellationToken);
             return new Answer.Exchanged(ticket);
         }
         finally
@@ -250,10 +256,10 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         }
     }
 
-    private async ValueTask<Ticket> WrapAsync(TicketContext context, byte[] sessionKey, CancellationToken cancellationToken)
+    private async ValueTask<Ticket> WrapAsync(TicketContext context, MasterKeyRecord key, byte[] sessionKey, CancellationToken cancellationToken)
     {
         var der = context.Encode();
-        var (kek, envelope) = await DeriveAsync(TicketPurpose.Ticket, der, new(context.Recipient.Principal, context.Kvno), cancellationToken);
+        var (kek, envelope) = await DeriveAsync(TicketPurpose.Ticket, der, key, cancellationToken);
         var wrapped = AesKeyWrap.Wrap(kek, sessionKey);
         CryptographicOperations.ZeroMemory(kek);
         return new Ticket(der, wrapped, envelope);
@@ -264,15 +270,13 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
     /// kinds: so the KDC can open its own tickets again when a card was renewed.
     /// </summary>
     private async ValueTask<(byte[] Kek, EcdhEnvelope? Envelope)> DeriveAsync(
-        TicketPurpose purpose, ReadOnlyMemory<byte> contextDer, MasterKeyName name, CancellationToken cancellationToken, bool enveloped = true)
+        TicketPurpose purpose, ReadOnlyMemory<byte> contextDer, MasterKeyRecord key, CancellationToken cancellationToken, bool enveloped = true)
     {
-        var key = await ports.Keys.FindAsync(name, cancellationToken)
-            ?? throw new InvalidOperationException($"The store has no key version {name.Kvno} of principal {name.Principal}.");
-        if (await ports.Keys.FindPointAsync(name, cancellationToken) is not { } point)
-            return (await TicketDerivation.DeriveAsync(purpose, contextDer, new VaultMasterKey(ports.Vault, key), cancellationToken), null);
+        if (key.Point is not { } point)
+            return (await TicketDerivation.DeriveAsync(purpose, contextDer, new VaultMasterKey(ports.Vault, key.Wrapped), cancellationToken), null);
         var realm = ports.Realm ?? throw new InvalidOperationException("The KDC has no realm key for cards without an AES slot.");
         point.Demand(realm);
-        var r = await ports.Vault.DecryptBlocksAsync(key, TicketDerivation.Input(purpose, contextDer.Span), cancellationToken);
+        var r = await ports.Vault.DecryptBlocksAsync(key.Wrapped, TicketDerivation.Input(purpose, contextDer.Span), cancellationToken);
         try
         {
             var envelope = enveloped ? EcdhEnvelope.Seal(purpose, contextDer.Span, r, point.Point, realm) : null;
@@ -284,16 +288,13 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         }
     }
 
-    /// <summary>Null for a key in an AES slot: then a challenge costs nothing.</summary>
-    private async ValueTask<EcdhEnvelope?> EnvelopeAsync(ChallengeContext challenge, CancellationToken cancellationToken)
+    private async ValueTask<MasterKeyRecord> FindKeyAsync(PrincipalId principal, int kvno, CancellationToken cancellationToken)
     {
-        var name = new MasterKeyName(challenge.Principal, challenge.Kvno);
-        if (await ports.Keys.FindPointAsync(name, cancellationToken) is null)
-            return null;
-        var (kek, envelope) = await DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), name, cancellationToken);
-        CryptographicOperations.ZeroMemory(kek);
-        return envelope;
+        var name = new MasterKeyName(principal, kvno);
+        return (await ports.Keys.FindAsync([name], cancellationToken))[0] ?? throw NoKey(name);
     }
+
+    private static InvalidOperationException NoKey(MasterKeyName name) => new($"The store has no key version {name.Kvno} of principal {name.Principal}.");
 
     /// <summary>Of somebody who has not proved the principal's key.</summary>
     private ValueTask AuditStrangerAsync(PrincipalId claimed, Answer.Refused refused, CancellationToken cancellationToken) =>
@@ -332,5 +333,5 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
     }
 
     /// <summary>Who proved to have asked.</summary>
-    private sealed record Caller(Principal Principal, int Kvno, byte[] RequestHash);
+    private sealed record Caller(Principal Principal, MasterKeyRecord Key, byte[] RequestHash);
 }

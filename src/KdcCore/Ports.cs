@@ -9,8 +9,11 @@ public interface IPrincipalStore
 {
     ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken);
 
-    /// <summary>The one principal that holds the address at that time.</summary>
-    ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken);
+    /// <summary>The one principal that holds each address at that time, as all of them are at one moment.</summary>
+    ValueTask<ImmutableArray<Principal?>> FindByAddressesAsync(ImmutableArray<MailAddress> addresses, DateTimeOffset at, CancellationToken cancellationToken);
+
+    async ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken) =>
+        (await FindByAddressesAsync([address], at, cancellationToken))[0];
 
     /// <summary>The gateway whose record holds this certificate; never a revoked one.</summary>
     /// <param name="certificate">SHA-256, 64 hexadecimal digits in upper case.</param>
@@ -26,16 +29,22 @@ public interface IPrincipalStore
 /// <summary>Reads wrapped master keys.</summary>
 public interface IMasterKeyStore
 {
-    ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken);
+    /// <summary>Each of them; null where there is none.</summary>
+    ValueTask<ImmutableArray<MasterKeyRecord?>> FindAsync(ImmutableArray<MasterKeyName> names, CancellationToken cancellationToken);
 
-    /// <summary>Null: the card of this version has an AES slot, or it is a gateway's key.</summary>
-    ValueTask<CardPoint?> FindPointAsync(MasterKeyName name, CancellationToken cancellationToken);
+    async ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken) =>
+        (await FindAsync([name], cancellationToken))[0]?.Wrapped;
 }
 
-/// <summary>Reads the record that each issued ticket left.</summary>
+/// <summary>A master key as the KDC has it.</summary>
+/// <param name="Point">Null: the card of this version has an AES slot, or it is a gateway's key.</param>
+public sealed record MasterKeyRecord(WrappedMasterKey Wrapped, CardPoint? Point);
+
+/// <summary>Knows the tickets that were issued.</summary>
 public interface IIssueRecordStore
 {
-    ValueTask<IssueRecord?> FindAsync(TicketId id, CancellationToken cancellationToken);
+    /// <summary>Whether the KDC issued a ticket with the very octets of this context.</summary>
+    ValueTask<bool> HoldsAsync(IssueRecord record, CancellationToken cancellationToken);
 }
 
 /// <summary>
@@ -83,8 +92,16 @@ public sealed record AuditEntry(
     public ImmutableArray<EscrowedKey> RewrappedEscrow { get; init; } = [];
 }
 
-/// <summary>That a ticket was issued, with the very octets of its context.</summary>
-public sealed record IssueRecord(TicketId Id, ReadOnlyMemory<byte> Context);
+/// <summary>
+/// That a ticket was issued, with the very octets of its context. Of those only the hash is kept: it names no address, and a table in the order
+/// of time grows at one end.
+/// </summary>
+/// <param name="IssuedAt">T_S.</param>
+/// <param name="ContextHash">SHA-256 of the context's DER.</param>
+public sealed record IssueRecord(DateTimeOffset IssuedAt, ReadOnlyMemory<byte> ContextHash)
+{
+    public static IssueRecord Of(DateTimeOffset issuedAt, ReadOnlySpan<byte> context) => new(issuedAt, SHA256.HashData(context));
+}
 
 /// <summary>Whose master key, and which version.</summary>
 public readonly record struct MasterKeyName(PrincipalId Principal, int Kvno);

@@ -36,6 +36,10 @@ public sealed record TicketContext(
 
     public const int CommitmentSize = 32;
 
+    // DER: they stand in every ticket, and composing them anew costs more than all the rest of it.
+    private static readonly byte[] KeyWrap = Der.Encode(w => w.WriteObjectIdentifier(KeyWrapOid));
+    private static readonly byte[] ContentEncryption = Der.Encode(w => w.WriteObjectIdentifier(ContentEncryptionOid));
+
     /// <summary>DER, the octets that are hashed and sent.</summary>
     public byte[] Encode() => Der.Encode(Write);
 
@@ -54,8 +58,8 @@ public sealed record TicketContext(
         writer.WriteTime(ExpiresAt);
         writer.WriteOctetString(Id.ToOctets());
         writer.WriteEvidence(Evidence);
-        writer.WriteObjectIdentifier(KeyWrapOid);
-        writer.WriteObjectIdentifier(ContentEncryptionOid);
+        writer.WriteEncodedValue(KeyWrap);
+        writer.WriteEncodedValue(ContentEncryption);
         writer.WriteOctetString(Commitment.Span);
     }
 
@@ -71,8 +75,8 @@ public sealed record TicketContext(
         var expires = reader.ReadTime();
         var id = reader.ReadTicketId();
         var evidence = reader.ReadEvidence();
-        reader.ReadThisOid(KeyWrapOid);
-        reader.ReadThisOid(ContentEncryptionOid);
+        reader.ReadThisOid(KeyWrap);
+        reader.ReadThisOid(ContentEncryption);
         var commitment = reader.ReadOctets(CommitmentSize);
         reader.ThrowIfNotEmpty();
         return new TicketContext(realm, sender, recipient, kvno, issued, expires, id, evidence, commitment);

@@ -35,10 +35,7 @@ public static class TicketDerivation
     /// <summary>What the card or HSM is given: SHA-256(label ‖ DER(context)), 32 octets.</summary>
     public static byte[] Input(TicketPurpose purpose, ReadOnlySpan<byte> contextDer)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Label(purpose));
-        hash.AppendData(contextDer);
-        return hash.GetHashAndReset();
+        return SHA256.HashData([.. Label(purpose), .. contextDer]);
     }
 
     /// <summary>KEK from what the card or HSM gave back.</summary>

@@ -11,7 +11,9 @@ internal sealed class DurableConnections : DbConnectionInterceptor
     // What is deleted is overwritten with zeros: a key that was thrown away must not lie in a free page.
     private const string Settings = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON";
 
-    public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData)
+    public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData) => Set(connection);
+
+    public static void Set(DbConnection connection)
     {
         using var command = connection.CreateCommand();
         command.CommandText = Settings;

@@ -21,7 +21,7 @@ public sealed class GatewayDatabase : IAsyncDisposable
             .UseSqlite(connectionString)
             .AddInterceptors(new DurableConnections())
             .Options;
-        _writer = new GroupWriter(Options);
+        _writer = new GroupWriter(connectionString);
         _version = new DirectoryVersion(connectionString);
         Principals = new PrincipalStore(Options, _version);
         var keys = new MasterKeyStore(Options, _version);

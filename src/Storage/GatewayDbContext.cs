@@ -93,9 +93,9 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
         });
         modelBuilder.Entity<IssueRow>(e =>
         {
-            e.ToTable("issue_record").HasKey(r => r.TicketId);
-            e.Property(r => r.TicketId).HasColumnName("ticket_id");
-            e.Property(r => r.Context).HasColumnName("context");
+            e.ToTable("issue_record").HasKey(r => new { r.IssuedAt, r.ContextHash });
+            e.Property(r => r.IssuedAt).HasColumnName("issued_at");
+            e.Property(r => r.ContextHash).HasColumnName("context_hash");
         });
         modelBuilder.Entity<CertificateRow>(e =>
         {

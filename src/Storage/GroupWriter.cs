@@ -3,7 +3,6 @@ using System.Threading.Channels;
 using GatewaySecure.KdcCore;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace GatewaySecure.Storage;
 
@@ -20,13 +19,17 @@ internal sealed class GroupWriter : IAsyncDisposable
     private readonly Channel<Pending> _queue = Channel.CreateBounded<Pending>(
         new BoundedChannelOptions(4 * LargestGroup) { SingleReader = true });
 
-    private readonly DbContextOptions<GatewayDbContext> _options;
+    private readonly string _connectionString;
     private readonly Task _loop;
 
-    public GroupWriter(DbContextOptions<GatewayDbContext> options)
+    // Of the loop alone; null before the first group, and after one that failed.
+    private ChainConnection? _chain;
+
+    public GroupWriter(string connectionString)
     {
-        _options = options;
-        _loop = Task.Run(RunAsync);
+        _connectionString = connectionString;
+        // A thread of its own: it waits for the disk most of the time, and the pool has as few threads as the machine has processors.
+        _loop = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     public async ValueTask WriteAsync(AuditEntry entry, CancellationToken cancellationToken)
@@ -41,17 +44,18 @@ internal sealed class GroupWriter : IAsyncDisposable
     {
         _queue.Writer.TryComplete();
         await _loop;
+        _chain?.Dispose();
     }
 
-    private async Task RunAsync()
+    private void Run()
     {
         var group = new List<Pending>(LargestGroup);
-        while (await _queue.Reader.WaitToReadAsync())
+        while (Await(_queue.Reader.WaitToReadAsync()))
         {
             group.Clear();
             while (group.Count < LargestGroup && _queue.Reader.TryRead(out var next))
                 group.Add(next);
-            if (await TryWriteAsync(group) is not { } failure)
+            if (Await(TryWriteAsync(group)) is not { } failure)
                 continue;
             if (group.Count == 1)
             {
@@ -60,76 +64,82 @@ internal sealed class GroupWriter : IAsyncDisposable
             }
             foreach (var one in group)
             {
-                if (await TryWriteAsync([one]) is { } own)
+                if (Await(TryWriteAsync([one])) is { } own)
                     one.Done.SetException(own);
             }
         }
     }
 
+    private static T Await<T>(ValueTask<T> task) => task.IsCompletedSuccessfully ? task.Result : task.AsTask().GetAwaiter().GetResult();
+
     /// <summary>Null where all is durable and the callers were told; else nothing was written.</summary>
-    private async Task<Exception?> TryWriteAsync(List<Pending> group)
+    private async ValueTask<Exception?> TryWriteAsync(List<Pending> group)
     {
         try
         {
-            await using var db = new GatewayDbContext(_options);
-            db.ChangeTracker.AutoDetectChangesEnabled = false;
-            // Immediate in SQLite: no other process can add a link between reading the last one and writing ours.
-            await using var transaction = await db.Database.BeginTransactionAsync();
-            var last = await db.Audit.AsNoTracking().OrderByDescending(a => a.Sequence).FirstOrDefaultAsync();
-            var sequence = last?.Sequence ?? 0;
-            var hash = last?.Hash ?? new byte[AuditEvent.HashSize];
-            await using var append = new AppendedRows((SqliteTransaction)transaction.GetDbTransaction());
+            _chain ??= new ChainConnection(_connectionString);
+            await using var transaction = _chain.Begin();
+            await using var records = new Records(_chain.Options, transaction);
+            var (sequence, hash) = _chain.Last();
             foreach (var entry in group.Select(p => p.Entry))
             {
                 var octets = entry.Event.Encode();
                 hash = AuditEvent.Link(hash, ++sequence, octets);
-                append.Audit(sequence, octets, hash);
+                _chain.Audit(sequence, octets, hash);
                 foreach (var issued in entry.Issued.IsDefault ? [] : entry.Issued)
-                    append.Issue(issued);
-                if (entry.Saved is { } principal)
-                    await SaveAsync(db, principal, entry);
-                if (entry.Point is { } point)
-                {
-                    db.CardPoints.Add(new CardPointRow
-                    {
-                        PrincipalId = point.Name.Principal.ToString(), Kvno = point.Name.Kvno, Point = point.Point.ToArray(), Binding = point.Binding.ToArray(),
-                    });
-                }
-                if (entry.Key is { } key)
-                {
-                    db.MasterKeys.Add(new MasterKeyRow
-                    {
-                        PrincipalId = key.Name.Principal.ToString(), Kvno = key.Name.Kvno, Wrapped = key.Wrapped.ToArray(),
-                    });
-                }
-                if (entry.Escrowed is { } escrowed)
-                    db.EscrowedKeys.Add(escrowed.ToRow());
-                if (!entry.Rewrapped.IsEmpty || !entry.RewrappedEscrow.IsEmpty)
-                    await RewrapAsync(db, entry.Rewrapped, entry.RewrappedEscrow);
-                if (entry.Certificate is { } certificate)
-                    await PutAsync(db, certificate);
-                if (entry.Crl is { } crl)
-                    await PutAsync(db, crl);
+                    _chain.Issue(issued);
+                await PutAsync(records, entry);
             }
-            db.ChangeTracker.DetectChanges();
-            if (db.ChangeTracker.HasChanges())
-                await db.SaveChangesAsync();
+            await records.SaveAsync();
             await transaction.CommitAsync();
-        }
-        catch (DbUpdateException e) when (e.InnerException is SqliteException { SqliteErrorCode: SqliteConstraint })
-        {
-            return new StaleRecordException("The record was changed meanwhile, or an address, name or key version is taken.");
         }
 #pragma warning disable CA1031 // Whatever it is, it is the waiting callers', not the loop's.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            // A full disk is one for whoever waits, by the name that every disk's failure has.
-            return e is DbUpdateException or SqliteException ? new IOException("The database could not be written.", e) : e;
+            _chain?.Dispose();
+            _chain = null;
+            return e switch
+            {
+                DbUpdateException { InnerException: SqliteException { SqliteErrorCode: SqliteConstraint } } =>
+                    new StaleRecordException("The record was changed meanwhile, or an address, name or key version is taken."),
+                // A full disk is one for whoever waits, by the name that every disk's failure has.
+                DbUpdateException or SqliteException => new IOException("The database could not be written.", e),
+                _ => e,
+            };
         }
         foreach (var one in group)
             one.Done.SetResult();
         return null;
+    }
+
+    /// <summary>All that belongs to a line besides issue records; most lines have nothing.</summary>
+    private static async Task PutAsync(Records records, AuditEntry entry)
+    {
+        if (entry.Saved is { } principal)
+            await SaveAsync(records.Db, principal, entry);
+        if (entry.Point is { } point)
+        {
+            records.Db.CardPoints.Add(new CardPointRow
+            {
+                PrincipalId = point.Name.Principal.ToString(), Kvno = point.Name.Kvno, Point = point.Point.ToArray(), Binding = point.Binding.ToArray(),
+            });
+        }
+        if (entry.Key is { } key)
+        {
+            records.Db.MasterKeys.Add(new MasterKeyRow
+            {
+                PrincipalId = key.Name.Principal.ToString(), Kvno = key.Name.Kvno, Wrapped = key.Wrapped.ToArray(),
+            });
+        }
+        if (entry.Escrowed is { } escrowed)
+            records.Db.EscrowedKeys.Add(escrowed.ToRow());
+        if (!entry.Rewrapped.IsEmpty || !entry.RewrappedEscrow.IsEmpty)
+            await RewrapAsync(records.Db, entry.Rewrapped, entry.RewrappedEscrow);
+        if (entry.Certificate is { } certificate)
+            await PutAsync(records.Db, certificate);
+        if (entry.Crl is { } crl)
+            await PutAsync(records.Db, crl);
     }
 
     private static async Task SaveAsync(GatewayDbContext db, Principal principal, AuditEntry entry)
@@ -214,6 +224,35 @@ internal sealed class GroupWriter : IAsyncDisposable
     private sealed record Pending(AuditEntry Entry)
     {
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
 
+    /// <summary>The tables within a transaction, made when a line first needs them.</summary>
+    private sealed class Records(DbContextOptions<GatewayDbContext> options, SqliteTransaction transaction) : IAsyncDisposable
+    {
+        private GatewayDbContext? _db;
+
+        public GatewayDbContext Db
+        {
+            get
+            {
+                if (_db is null)
+                {
+                    _db = new GatewayDbContext(options);
+                    _db.Database.UseTransaction(transaction);
+                    _db.ChangeTracker.AutoDetectChangesEnabled = false;
+                }
+                return _db;
+            }
+        }
+
+        public async Task SaveAsync()
+        {
+            if (_db is null)
+                return;
+            _db.ChangeTracker.DetectChanges();
+            await _db.SaveChangesAsync();
+        }
+
+        public ValueTask DisposeAsync() => _db?.DisposeAsync() ?? default;
     }
 }

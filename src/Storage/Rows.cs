@@ -99,12 +99,12 @@ internal sealed class EscrowedKeyRow
     public required byte[] Wrapped { get; set; }
 }
 
-/// <summary>An issued ticket's context, octet for octet.</summary>
+/// <summary>An issued ticket: when, in seconds, and the hash of its context's octets.</summary>
 internal sealed class IssueRow
 {
-    public required byte[] TicketId { get; init; }
+    public long IssuedAt { get; init; }
 
-    public required byte[] Context { get; init; }
+    public required byte[] ContextHash { get; init; }
 }
 
 /// <summary>A certificate that the CA issued. Use and reason are <see cref="KdcCore.CertificateUse"/> and <see cref="KdcCore.RevocationReason"/>.</summary>

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using GatewaySecure.KdcCore;
 using Microsoft.Data.Sqlite;
 
 namespace GatewaySecure.Storage;
@@ -65,11 +67,21 @@ internal static class Schema
           public_key BLOB NOT NULL, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
         CREATE INDEX escrowed_key_principal ON escrowed_key (principal_id);
         """,
+        // In the order of time, where ids of tickets are random: a row goes to the end of the table instead of anywhere in it.
+        """
+        CREATE TABLE issued (
+          issued_at INTEGER NOT NULL, context_hash BLOB NOT NULL, PRIMARY KEY (issued_at, context_hash)) STRICT, WITHOUT ROWID;
+        INSERT INTO issued SELECT issue_time(context), sha256(context) FROM issue_record;
+        DROP TABLE issue_record;
+        ALTER TABLE issued RENAME TO issue_record;
+        """,
     ];
 
     /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>
     public static async Task MigrateAsync(SqliteConnection connection, CancellationToken cancellationToken)
     {
+        connection.CreateFunction<byte[], long>("issue_time", c => TicketContext.Decode(c)?.IssuedAt.ToUnixTimeSeconds() ?? 0, isDeterministic: true);
+        connection.CreateFunction<byte[], byte[]>("sha256", SHA256.HashData, isDeterministic: true);
         // Immediate: of two processes that start together, one waits and then finds everything done.
         await using var transaction = connection.BeginTransaction(deferred: false);
         var version = Convert.ToInt32(await ScalarAsync(connection, transaction, "PRAGMA user_version", cancellationToken), null);

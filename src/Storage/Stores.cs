@@ -13,7 +13,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
     private readonly VersionedCache<string, Principal?> _byCertificate = new(version);
     private readonly VersionedCache<PrincipalId, byte[]?> _auditKeys = new(version);
 
-    public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => _byId.GetAsync(id, async () =>
+    public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => _byId.GetAsync(id, async id =>
     {
         await using var db = new GatewayDbContext(options);
         var text = id.ToString();
@@ -21,21 +21,21 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
         return row?.ToPrincipal();
     });
 
-    public async ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken)
+    public async ValueTask<ImmutableArray<Principal?>> FindByAddressesAsync(
+        ImmutableArray<MailAddress> addresses, DateTimeOffset at, CancellationToken cancellationToken)
     {
-        var key = RowMapping.AddressKey(address);
-        var holders = await _byAddress.GetAsync(key, async () =>
+        var holders = await _byAddress.GetAsync([.. addresses.Select(RowMapping.AddressKey)], async key =>
         {
             await using var db = new GatewayDbContext(options);
             var rows = await db.Principals.AsNoTracking().Include(p => p.Addresses)
                 .Where(p => p.Addresses.Any(a => a.Key == key)).ToListAsync(cancellationToken);
             return rows.Select(r => r.ToPrincipal()).ToImmutableArray();
         });
-        return holders.SingleOrDefault(p => p.Holds(address, at));
+        return [.. holders.Zip(addresses, (h, address) => h.SingleOrDefault(p => p.Holds(address, at)))];
     }
 
     public ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken) =>
-        _byCertificate.GetAsync(certificate, async () =>
+        _byCertificate.GetAsync(certificate, async certificate =>
         {
             await using var db = new GatewayDbContext(options);
             var rows = await db.Principals.AsNoTracking().Include(p => p.Addresses)
@@ -44,7 +44,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
                 .SingleOrDefault(p => p.Status != PrincipalStatus.Revoked && p.Certificates.Contains(certificate));
         });
 
-    public ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken) => _auditKeys.GetAsync(id, async () =>
+    public ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken) => _auditKeys.GetAsync(id, async id =>
     {
         await using var db = new GatewayDbContext(options);
         var text = id.ToString();
@@ -62,17 +62,21 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
 /// <summary>Wrapped keys out of the database.</summary>
 internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options, DirectoryVersion version) : IMasterKeyStore, IMasterKeyRows
 {
-    private readonly VersionedCache<MasterKeyName, WrappedMasterKey?> _keys = new(version);
-    private readonly VersionedCache<MasterKeyName, CardPoint?> _points = new(version);
+    private readonly VersionedCache<MasterKeyName, MasterKeyRecord?> _keys = new(version);
 
-    public ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken) => _keys.GetAsync(name, async () =>
-    {
-        await using var db = new GatewayDbContext(options);
-        var principal = name.Principal.ToString();
-        var row = await db.MasterKeys.AsNoTracking()
-            .SingleOrDefaultAsync(k => k.PrincipalId == principal && k.Kvno == name.Kvno, cancellationToken);
-        return row is null ? null : new WrappedMasterKey(name, row.Wrapped);
-    });
+    public ValueTask<ImmutableArray<MasterKeyRecord?>> FindAsync(ImmutableArray<MasterKeyName> names, CancellationToken cancellationToken) =>
+        _keys.GetAsync(names, async name =>
+        {
+            await using var db = new GatewayDbContext(options);
+            var principal = name.Principal.ToString();
+            var key = await db.MasterKeys.AsNoTracking()
+                .SingleOrDefaultAsync(k => k.PrincipalId == principal && k.Kvno == name.Kvno, cancellationToken);
+            if (key is null)
+                return null;
+            var point = await db.CardPoints.AsNoTracking()
+                .SingleOrDefaultAsync(k => k.PrincipalId == principal && k.Kvno == name.Kvno, cancellationToken);
+            return new MasterKeyRecord(new WrappedMasterKey(name, key.Wrapped), point is null ? null : new CardPoint(name, point.Point, point.Binding));
+        });
 
     public async ValueTask<ImmutableArray<WrappedMasterKey>> AfterAsync(MasterKeyName? last, int count, CancellationToken cancellationToken)
     {
@@ -90,15 +94,6 @@ internal sealed class MasterKeyStore(DbContextOptions<GatewayDbContext> options,
         await using var db = new GatewayDbContext(options);
         return await db.MasterKeys.CountAsync(cancellationToken);
     }
-
-    public ValueTask<CardPoint?> FindPointAsync(MasterKeyName name, CancellationToken cancellationToken) => _points.GetAsync(name, async () =>
-    {
-        await using var db = new GatewayDbContext(options);
-        var principal = name.Principal.ToString();
-        var row = await db.CardPoints.AsNoTracking()
-            .SingleOrDefaultAsync(k => k.PrincipalId == principal && k.Kvno == name.Kvno, cancellationToken);
-        return row is null ? null : new CardPoint(name, row.Point, row.Binding);
-    });
 }
 
 /// <summary>Keys in escrow out of the database.</summary>
@@ -138,12 +133,11 @@ internal sealed class EscrowedKeyStore(DbContextOptions<GatewayDbContext> option
 /// <summary>Issue records out of the database.</summary>
 internal sealed class IssueRecordStore(DbContextOptions<GatewayDbContext> options) : IIssueRecordStore
 {
-    public async ValueTask<IssueRecord?> FindAsync(TicketId id, CancellationToken cancellationToken)
+    public async ValueTask<bool> HoldsAsync(IssueRecord record, CancellationToken cancellationToken)
     {
         await using var db = new GatewayDbContext(options);
-        var key = id.ToOctets();
-        var row = await db.Issues.AsNoTracking().SingleOrDefaultAsync(r => r.TicketId == key, cancellationToken);
-        return row is null ? null : new IssueRecord(id, row.Context);
+        var (at, hash) = (record.IssuedAt.ToUnixTimeSeconds(), record.ContextHash.ToArray());
+        return await db.Issues.AnyAsync(r => r.IssuedAt == at && r.ContextHash == hash, cancellationToken);
     }
 }
 

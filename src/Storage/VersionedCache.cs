@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 
 namespace GatewaySecure.Storage;
 
@@ -10,7 +11,10 @@ internal sealed class VersionedCache<TKey, TValue>(DirectoryVersion version)
 
     private Generation _generation = new(-1);
 
-    public async ValueTask<TValue> GetAsync(TKey key, Func<Task<TValue>> load)
+    public async ValueTask<TValue> GetAsync(TKey key, Func<TKey, Task<TValue>> load) => (await GetAsync([key], load))[0];
+
+    /// <summary>All for one version, which is read once.</summary>
+    public async ValueTask<ImmutableArray<TValue>> GetAsync(ImmutableArray<TKey> keys, Func<TKey, Task<TValue>> load)
     {
         // The version is read before the value: a value that is newer than its version is loaded once too often, never kept too long.
         var current = version.Read();
@@ -20,11 +24,14 @@ internal sealed class VersionedCache<TKey, TValue>(DirectoryVersion version)
             generation = new Generation(current);
             Volatile.Write(ref _generation, generation);
         }
-        if (generation.Values.TryGetValue(key, out var known))
-            return known;
-        var value = await load();
-        generation.Values[key] = value;
-        return value;
+        var values = ImmutableArray.CreateBuilder<TValue>(keys.Length);
+        foreach (var key in keys)
+        {
+            if (!generation.Values.TryGetValue(key, out var value))
+                generation.Values[key] = value = await load(key);
+            values.Add(value);
+        }
+        return values.MoveToImmutable();
     }
 
     private sealed record Generation(long Version)

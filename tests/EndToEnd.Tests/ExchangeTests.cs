@@ -103,7 +103,7 @@ public sealed class ExchangeTests
         partner.TellCertificate(gateway);
         await gateway.StartAsync();
 
-        await SendAsync(exchange.Port, "alice@example.org", "partner@partner.example", body: Winmail());
+        await SendAsync(exchange.Port, "alice@example.org", "partner@partner.example", body: Mails.Winmail());
         for (var i = 0; i < 3; i++)
             await SendAsync(exchange.Port, "alice@example.org", $"user{i}@far.example");
         await internet.WaitForAsync(4, TimeSpan.FromSeconds(60));
@@ -148,14 +148,6 @@ public sealed class ExchangeTests
     }
 
     private static string At(int port) => string.Create(CultureInfo.InvariantCulture, $"[127.0.0.1]:{port}");
-
-    private static string Winmail()
-    {
-        var tnef = new TnefWriter().Message(TnefWriter.Html("<p>rich</p>")).Attachment("report.pdf", [1, 2, 3, 4]).ToArray();
-        return "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n--b\r\n"
-            + "Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-            + Convert.ToBase64String(tnef, Base64FormattingOptions.InsertLineBreaks) + "\r\n--b--\r\n";
-    }
 
     private static async Task SendAsync(int port, string sender, string recipient, string header = "", string body = "\r\nhello\r\n")
     {

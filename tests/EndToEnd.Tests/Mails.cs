@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using GatewaySecure.TestKit;
 
 namespace GatewaySecure.EndToEnd.Tests;
 
@@ -29,6 +30,15 @@ internal static partial class Mails
         Second line.
 
         """.ReplaceLineEndings("\r\n");
+
+    /// <summary>The end of a header and a body whose attachment <c>report.pdf</c> lies within TNEF, where no octet of its name is to be seen.</summary>
+    public static string Winmail()
+    {
+        var tnef = new TnefWriter().Message(TnefWriter.Html("<p>rich</p>")).Attachment("report.pdf", [1, 2, 3, 4]).ToArray();
+        return "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n--b\r\n"
+            + "Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            + Convert.ToBase64String(tnef, Base64FormattingOptions.InsertLineBreaks) + "\r\n--b--\r\n";
+    }
 
     /// <summary>What stands below the trace field that our gateway put on top.</summary>
     public static byte[] BelowOurReceived(byte[] message)

@@ -90,6 +90,7 @@ public sealed class NextHopTests : IDisposable
                 ("stuck.example", $"smtp: [127.0.0.1:{stuck.Port}, 127.0.0.1:{good.Port}]\ntls: never"),
                 ("dropping.example", $"smtp: [127.0.0.1:{dropping.Port}, 127.0.0.1:{good.Port}]\ntls: never"),
             ],
+            More = "delivery:\n  greeting-timeout: 5s\n",
         });
         await gateway.StartAsync();
         await SendAsync(gateway, "dropping.example", 5);
@@ -98,9 +99,9 @@ public sealed class NextHopTests : IDisposable
         Assert.Equal(5, dropping.Count);
         Assert.Empty(Marks(good));
 
-        // Five lanes wait a minute for a greeting; then the host is passed over.
+        // Five deliveries wait for a greeting; then the host is passed over.
         await SendAsync(gateway, "stuck.example", 20);
-        await good.WaitForDeliveriesAsync(20, TimeSpan.FromSeconds(150));
+        await good.WaitForDeliveriesAsync(20, TimeSpan.FromSeconds(60));
         await QueueIsEmptyAsync(gateway);
         Assert.Equal(20, Marks(good).Distinct().Count());
         Assert.Equal(20, Marks(good).Count);

@@ -107,11 +107,31 @@ public sealed class ScanningTests
         Assert.Equal(Recipient, Assert.Single(Assert.Single(sink.Messages).Recipients));
     }
 
-    private static async Task<GatewayProcess> StartAsync(SmtpSink sink, int milterPort, string infected = "hold")
+    [Fact]
+    public async Task What_scanners_see_is_the_form_that_leaves_so_what_tnef_hides_is_found_once_it_is_opened()
+    {
+        const string partner = "partner@partner.example";
+        await using var filter = await OddFilter.StartAsync();
+        await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
+        await using var gateway = await StartAsync(sink, filter.Port, tnef: "open");
+        using var talker = await SmtpTalker.GreetAsync(gateway.RelayPort);
+        var text = $"X-Test: reject-report\r\nFrom: alice@example.org\r\nMessage-ID: <{Mails.NewId()}>\r\n" + Mails.Winmail();
+        Assert.StartsWith("250", await talker.DeliverAsync("alice@example.org", Recipient, Encoding.ASCII.GetBytes(text)), StringComparison.Ordinal);
+        await sink.WaitForAsync(1, TimeSpan.FromSeconds(20));
+        Assert.Equal(text, Encoding.ASCII.GetString(Mails.BelowOurReceived(sink.Messages[0].Content)));
+
+        Assert.StartsWith("250", await talker.DeliverAsync("alice@example.org", partner, Encoding.ASCII.GetBytes(text)), StringComparison.Ordinal);
+        var queue = await WaitForQueueAsync(gateway, "scanner virus refused it");
+        Assert.Contains(partner, queue, StringComparison.Ordinal);
+        Assert.DoesNotContain(sink.Messages, m => m.Recipients.Contains(partner));
+    }
+
+    private static async Task<GatewayProcess> StartAsync(SmtpSink sink, int milterPort, string infected = "hold", string tnef = "keep")
     {
         var gateway = new GatewayProcess(new GatewaySetup
         {
             NextHopPort = sink.Port,
+            Tnef = tnef,
             More = string.Create(CultureInfo.InvariantCulture, $"scanners:\n  - name: virus\n    milter: 127.0.0.1:{milterPort}\n    timeout: 20s\n    infected: {infected}\n"),
         });
         await gateway.StartAsync();
@@ -139,29 +159,4 @@ public sealed class ScanningTests
         }
         throw new TimeoutException($"The queue does not come to '{text}':\n{gateway.LogText}");
     }
-}
-
-/// <summary>The filter of tests/interop/odd_milter.py, running.</summary>
-internal sealed class OddFilter : IAsyncDisposable
-{
-    private readonly ChildServer _server;
-
-    private OddFilter()
-    {
-        var port = Loopback.FreePort();
-        _server = new ChildServer("/usr/bin/python3", [Programs.InTree("tests", "interop", "odd_milter.py"), $"inet:{port}@127.0.0.1"], port);
-    }
-
-    public int Port => _server.Port;
-
-    public static async Task<OddFilter> StartAsync()
-    {
-        var filter = new OddFilter();
-        await filter._server.StartAsync();
-        return filter;
-    }
-
-    public Task StopAsync() => _server.StopAsync();
-
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
 }

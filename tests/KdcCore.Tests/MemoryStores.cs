@@ -16,7 +16,8 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
 
     public Dictionary<MasterKeyName, CardPoint> Points { get; } = [];
 
-    public Dictionary<TicketId, IssueRecord> Issued { get; } = [];
+    /// <summary>By <see cref="Key"/>.</summary>
+    public HashSet<string> Issued { get; } = [];
 
     public List<AuditEvent> Events { get; } = [];
 
@@ -24,8 +25,9 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
 
     public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => new(Principals.GetValueOrDefault(id));
 
-    public ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken) =>
-        new(Principals.Values.SingleOrDefault(p => p.Holds(address, at)));
+    public ValueTask<ImmutableArray<Principal?>> FindByAddressesAsync(
+        ImmutableArray<MailAddress> addresses, DateTimeOffset at, CancellationToken cancellationToken) =>
+        new([.. addresses.Select(a => Principals.Values.SingleOrDefault(p => p.Holds(a, at)))]);
 
     public ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken) =>
         new(Principals.Values.SingleOrDefault(p => p.Certificates.Contains(certificate) && p.Status != PrincipalStatus.Revoked));
@@ -34,11 +36,12 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
 
     public ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken) => new([.. Principals.Values]);
 
-    public ValueTask<WrappedMasterKey?> FindAsync(MasterKeyName name, CancellationToken cancellationToken) => new(Keys.GetValueOrDefault(name));
+    public ValueTask<ImmutableArray<MasterKeyRecord?>> FindAsync(ImmutableArray<MasterKeyName> names, CancellationToken cancellationToken) =>
+        new([.. names.Select(n => Keys.GetValueOrDefault(n) is { } key ? new MasterKeyRecord(key, Points.GetValueOrDefault(n)) : null)]);
 
-    public ValueTask<CardPoint?> FindPointAsync(MasterKeyName name, CancellationToken cancellationToken) => new(Points.GetValueOrDefault(name));
+    public ValueTask<bool> HoldsAsync(IssueRecord record, CancellationToken cancellationToken) => new(Issued.Contains(Key(record)));
 
-    public ValueTask<IssueRecord?> FindAsync(TicketId id, CancellationToken cancellationToken) => new(Issued.GetValueOrDefault(id));
+    public static string Key(IssueRecord record) => $"{record.IssuedAt:O} {Convert.ToHexString(record.ContextHash.Span)}";
 
     public ValueTask AppendAsync(AuditEntry entry, CancellationToken cancellationToken)
     {
@@ -61,7 +64,7 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
             if (entry.Point is { } point)
                 Points.Add(point.Name, point);
             foreach (var record in entry.Issued.IsDefault ? [] : entry.Issued)
-                Issued.Add(record.Id, record);
+                Issued.Add(Key(record));
             Events.Add(entry.Event);
         }
         return default;

@@ -81,19 +81,13 @@ public sealed class OddMilterTests(OddMilter filter) : IClassFixture<OddMilter>
 /// <summary>The filter, running.</summary>
 public sealed class OddMilter : IAsyncLifetime
 {
-    private ChildServer _server = null!;
+    private OddFilter _filter = null!;
 
-    public int Port => _server.Port;
+    public int Port => _filter.Port;
 
-    public async ValueTask InitializeAsync()
-    {
-        var port = Loopback.FreePort();
-        _server = new ChildServer(
-            "/usr/bin/python3", [Path.Combine(Repository.Root, "tests/interop/odd_milter.py"), $"inet:{port}@127.0.0.1"], port);
-        await _server.StartAsync();
-    }
+    public async ValueTask InitializeAsync() => _filter = await OddFilter.StartAsync();
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public ValueTask DisposeAsync() => _filter.DisposeAsync();
 }
 
 /// <summary>So many spaces in lines, made as they are read.</summary>

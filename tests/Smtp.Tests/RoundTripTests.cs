@@ -171,6 +171,22 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    public async Task Peer_that_says_an_octet_now_and_then_gets_no_more_time()
+    {
+        var time = new FakeTimeProvider();
+        var peer = new Pipe();
+        await using var stream = new DuplexPipeStream(new DuplexPipe(peer.Reader, new Pipe().Writer));
+        var connecting = SmtpClientSession.ConnectAsync(stream, Client with { TimeProvider = time }, TestContext.Current.CancellationToken);
+        for (var i = 0; i < 4; i++)
+        {
+            await peer.Writer.WriteAsync("2"u8.ToArray(), TestContext.Current.CancellationToken);
+            time.Advance(TimeSpan.FromMinutes(1.3));
+        }
+        var e = await Assert.ThrowsAsync<SmtpClientException>(() => connecting.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+        Assert.Equal("Timed out waiting for the greeting, after 300 seconds.", e.Message);
+    }
+
+    [Fact]
     public async Task Server_that_does_not_answer_the_message_in_time_makes_it_unknown()
     {
         var time = new FakeTimeProvider();

@@ -38,7 +38,7 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
             ActiveFrom = Start,
         };
         var key = new WrappedMasterKey(new MasterKeyName(bob.Id, 1), new byte[] { 1, 2, 3 });
-        var record = new IssueRecord(TicketId.New(), new byte[] { 4, 5, 6 });
+        var record = IssueRecord.Of(Start, [4, 5, 6]);
         await SaveAsync(bob with { Kvno = 1 }, key);
         await SaveAsync(gateway);
         await _database.Audit.AppendAsync(new AuditEntry(Event("issue"), [record]), Cancel);
@@ -55,7 +55,9 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
         Assert.Equal(gateway.Id, (await _database.Principals.FindByCertificateAsync(new string('B', 64), Cancel))?.Id);
         Assert.Null(await _database.Principals.FindByCertificateAsync(new string('C', 64), Cancel));
         Assert.Equal(key.Wrapped.ToArray(), (await _database.MasterKeys.FindAsync(key.Name, Cancel))!.Wrapped.ToArray());
-        Assert.Equal(record.Context.ToArray(), (await _database.IssueRecords.FindAsync(record.Id, Cancel))!.Context.ToArray());
+        Assert.True(await _database.IssueRecords.HoldsAsync(IssueRecord.Of(Start, [4, 5, 6]), Cancel));
+        Assert.False(await _database.IssueRecords.HoldsAsync(IssueRecord.Of(Start, [4, 5, 7]), Cancel));
+        Assert.False(await _database.IssueRecords.HoldsAsync(IssueRecord.Of(Start.AddSeconds(1), [4, 5, 6]), Cancel));
         Assert.Null(await _database.Audit.VerifyAsync(cancellationToken: Cancel));
         Assert.Equal(2, (await _database.Principals.ListAsync(Cancel)).Length);
     }
@@ -132,9 +134,32 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
             await station.Audit.AppendAsync(
                 new AuditEntry(Event("key.renew"), [], bob with { Revision = 1, Kvno = 1 }, new WrappedMasterKey(new(bob.Id, 1), new byte[] { 1 })), Cancel);
             Assert.Equal(1, (await FindAsync("bob@example.org", Start))!.Kvno);
-            Assert.NotNull(await _database.MasterKeys.FindAsync(new(bob.Id, 1), Cancel));
+            Assert.NotNull(await _database.MasterKeys.FindAsync(new MasterKeyName(bob.Id, 1), Cancel));
         }
         Assert.NotNull(await _database.Principals.FindAsync(bob.Id, Cancel));
+    }
+
+    [Fact]
+    public async Task Tickets_that_were_issued_before_the_table_kept_hashes_are_still_known()
+    {
+        var party = new TicketParty(PrincipalId.New(), MailAddress.Parse("bob@example.org"));
+        var context = new TicketContext(Realm.Parse("example.org"), party, party, 1, Start, Start.AddDays(7), TicketId.New(), Evidence.Auth, new byte[32]).Encode();
+        await _database.DisposeAsync();
+        await using (var old = new SqliteConnection($"Data Source={File}"))
+        {
+            await old.OpenAsync(Cancel);
+            await using var command = old.CreateCommand();
+            command.CommandText = """
+                DROP TABLE issue_record;
+                CREATE TABLE issue_record (ticket_id BLOB NOT NULL PRIMARY KEY, context BLOB NOT NULL) STRICT, WITHOUT ROWID;
+                INSERT INTO issue_record VALUES (zeroblob(16), $context);
+                PRAGMA user_version = 6;
+                """;
+            command.Parameters.AddWithValue("$context", context);
+            await command.ExecuteNonQueryAsync(Cancel);
+        }
+        _database = await GatewayDatabase.OpenAsync(File, Cancel);
+        Assert.True(await _database.IssueRecords.HoldsAsync(IssueRecord.Of(Start, context), Cancel));
     }
 
     [Fact]
@@ -143,7 +168,7 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
         await using var station = await GatewayDatabase.OpenAsync(File, Cancel);
         await Task.WhenAll(Enumerable.Range(0, 200).Select(i => Task.Run(async () =>
             await (i % 2 == 0 ? _database : station).Audit.AppendAsync(
-                new AuditEntry(Event($"n{i}"), [new IssueRecord(TicketId.New(), new byte[] { (byte)i })]), Cancel))));
+                new AuditEntry(Event($"n{i}"), [IssueRecord.Of(Start, [(byte)i])]), Cancel))));
         Assert.Null(await _database.Audit.VerifyAsync(cancellationToken: Cancel));
         Assert.Equal(200, (await _database.Audit.HeadAsync(Cancel)).Sequence);
         Assert.Equal(200, (await station.Audit.ReadAsync(1, 1000, Cancel)).Select(e => e.Action).Distinct().Count());

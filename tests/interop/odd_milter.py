@@ -14,11 +14,13 @@ class Odd(Milter.Base):
     def __init__(self):
         self.wish = "accept"
         self.size = 0
+        self.seen = b""
         self.recipients = []
 
     def envfrom(self, sender, *parameters):
         self.wish = "accept"
         self.size = 0
+        self.seen = b""
         self.sender = sender
         self.recipients = []
         return Milter.CONTINUE
@@ -34,6 +36,7 @@ class Odd(Milter.Base):
 
     def body(self, chunk):
         self.size += len(chunk)
+        self.seen += chunk if self.wish == "reject-report" else b""
         if self.wish == "skip":
             return Milter.SKIP
         if self.wish == "reject-early":
@@ -42,6 +45,11 @@ class Odd(Milter.Base):
 
     def eom(self):
         wish = self.wish
+        if wish.startswith("slow-"):
+            time.sleep(2)
+            wish = wish[5:]
+        if wish == "reject-report":
+            return Milter.REJECT if b"report.pdf" in self.seen else Milter.ACCEPT
         if wish == "reject":
             return Milter.REJECT
         if wish == "tempfail":

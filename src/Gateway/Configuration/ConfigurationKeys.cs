@@ -24,6 +24,7 @@ internal static class ConfigurationKeys
         "next-hops",
         "routes",
         "default-next-hop",
+        "delivery",
         "dns",
         "tls-reports",
         "certificates",
@@ -77,6 +78,9 @@ internal static class ConfigurationKeys
     public static readonly string[] Route = ["recipients", "next-hop", "tls"];
 
     public static readonly string[] Journal = ["recipient", "next-hop", "method"];
+
+    public static readonly string[] Delivery =
+        ["connect-timeout", "greeting-timeout", "command-timeout", "data-command-timeout", "block-timeout", "final-dot-timeout"];
 
     public static readonly string[] Dns = ["resolver", "trusted"];
 
@@ -135,6 +139,7 @@ internal static class ConfigurationKeys
         ["nextHop"] = NextHop,
         ["route"] = Route,
         ["journal"] = Journal,
+        ["delivery"] = Delivery,
         ["dns"] = Dns,
         ["tlsReports"] = TlsReports,
         ["certificates"] = Certificates,

@@ -37,6 +37,7 @@ internal static class ConfigurationLoader
             NextHops = hops,
             Routes = NextHopReader.ReadRoutes(top, hops),
             DefaultNextHop = NextHopReader.NameOfHop(top, "default-next-hop", hops),
+            Delivery = DeliveryReader.Read(top),
             Dns = DnsReader.Read(top),
             TlsReports = DnsReader.ReadReports(top),
             Certificates = CertificatesReader.Read(top),

@@ -49,6 +49,8 @@ internal sealed record GatewayConfiguration
 
     public required string DefaultNextHop { get; init; }
 
+    public DeliveryConfiguration Delivery { get; init; } = new();
+
     public DnsConfiguration Dns { get; init; } = DnsConfiguration.System;
 
     /// <summary>Null: none are sent.</summary>

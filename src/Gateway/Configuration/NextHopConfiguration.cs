@@ -9,6 +9,9 @@ namespace GatewaySecure.Gateway.Configuration;
 /// <summary>One of <paramref name="Smtp"/>, <paramref name="Directory"/> and <paramref name="Mx"/> is set.</summary>
 internal sealed record NextHopConfiguration(string Name, SmtpHopConfiguration? Smtp, string? Directory, MxHopConfiguration? Mx = null)
 {
+    /// <summary>Whose connections count together: it and what became of it under other demands.</summary>
+    public string Destination { get; init; } = Name;
+
     /// <summary>What is handed to it carries the mark of mail that was dealt with.</summary>
     public bool Marks { get; init; }
 

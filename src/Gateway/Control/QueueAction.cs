@@ -91,6 +91,8 @@ internal sealed class ReleaseAction(QueueParts parts, Operator by, ProtectionMet
         var (status, decision) = (item.Status[index], item.Decisions[index]);
         if (status.State != RecipientState.Held)
             return Verdict.No("is not held");
+        if (status.MayExpire)
+            return Verdict.Yes("what it waits for is asked now; without it, it stays held");
         if (status.NextAttempt is not null)
             return Verdict.Yes($"protection ({decision.Shown()}) is tried now; without it, it stays held");
         if (decision.Action != DecisionAction.Hold)

@@ -20,7 +20,10 @@ internal interface INextHop : INextHops
     /// <summary>For logs and reports; another for each destination, since each has a lane of its own in the queue.</summary>
     string Name { get; }
 
-    /// <summary>Deliveries to it that may be under way at once, at the most.</summary>
+    /// <summary>Shared with the next hops that lead to the same hosts under other demands: their deliveries count together.</summary>
+    string Destination => Name;
+
+    /// <summary>Deliveries to its destination that may be under way at once, at the most.</summary>
     int Connections { get; }
 
     /// <summary>What it took is where the recipient finds it: success is reported as "delivered" (RFC 3464 §2.3.3), not as "relayed".</summary>

@@ -12,7 +12,13 @@ namespace GatewaySecure.Gateway.Delivery;
 /// <summary>How mail goes to the recipients' own hosts.</summary>
 /// <param name="Session">Name and TLS are each host's own.</param>
 /// <param name="Connections">At once, to one host for one domain.</param>
-internal sealed record MxOptions(SmtpClientOptions Session, ITlsSessionCounter Counter, int Connections = 20, int Port = 25);
+internal sealed record MxOptions(SmtpClientOptions Session, ITlsSessionCounter Counter, int Connections = 20, int Port = 25)
+{
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The name that next hops share where their connections count together; null: no other has one to share.</summary>
+    public string? SharedName { get; init; }
+}
 
 /// <summary>Delivers to the recipients' own mail hosts, as the DNS has them: a next hop for each domain. What nobody uses any more is closed.</summary>
 internal sealed class MxNextHop : INextHops, IAsyncDisposable
@@ -80,6 +86,8 @@ internal sealed class MxDestination(string name, DomainName domain, MailRouter r
     private long _lastUsed = time.GetTimestamp();
 
     public string Name => $"{name} ({domain})";
+
+    public string Destination => $"{options.SharedName ?? name} ({domain})";
 
     public int Connections => options.Connections;
 

@@ -63,7 +63,7 @@ internal sealed class MxSessions(string domain, RouteHost host, MxOptions option
     }
 
     private Task<Stream> ConnectAsync(IPAddress address, CancellationToken cancellationToken) =>
-        TcpConnector.ConnectAsync(new IPEndPoint(address, options.Port), time, cancellationToken);
+        TcpConnector.ConnectAsync(new IPEndPoint(address, options.Port), options.ConnectTimeout, time, cancellationToken);
 
     private void Count(RouteHost host, IPAddress address, PeerCheck check) =>
         options.Counter.Count(TlsSession.Of(domain, host.Tls, host.Name, address, check.Failure));

@@ -11,7 +11,9 @@ internal sealed class SmartHostNextHop(string name, ImmutableArray<SmartHost> ho
 {
     private readonly ImmutableArray<SmtpDeliveryAgent> _agents = [.. hosts.Select(h => new SmtpDeliveryAgent(new SmartHostSessions(h, time), time))];
 
-    public string Name => name;
+    public string Name { get; } = name;
+
+    public string Destination { get; init; } = name;
 
     public int Connections => connections;
 

@@ -9,7 +9,10 @@ namespace GatewaySecure.Gateway.Delivery;
 /// <param name="Name">Of the next hop that it belongs to.</param>
 /// <param name="Host">A name, which the system resolves, or an address.</param>
 /// <param name="Trust">The CAs whose certificates count, instead of the system's.</param>
-internal sealed record SmartHost(string Name, string Host, int Port, SmtpClientOptions Session, X509Certificate2Collection? Trust = null);
+internal sealed record SmartHost(string Name, string Host, int Port, SmtpClientOptions Session, X509Certificate2Collection? Trust = null)
+{
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(30);
+}
 
 /// <summary>Sessions with a smart host, at one of its addresses, under the TLS that the configuration wants.</summary>
 internal sealed class SmartHostSessions(SmartHost host, TimeProvider time) : ISessionSource
@@ -41,5 +44,5 @@ internal sealed class SmartHostSessions(SmartHost host, TimeProvider time) : ISe
 
     private async Task<SmtpClientSession> OpenAsync(IPAddress address, SmtpClientOptions options, CancellationToken cancellationToken) =>
         await SmtpClientSession.ConnectAsync(
-            await TcpConnector.ConnectAsync(new IPEndPoint(address, host.Port), time, cancellationToken), options, cancellationToken);
+            await TcpConnector.ConnectAsync(new IPEndPoint(address, host.Port), host.ConnectTimeout, time, cancellationToken), options, cancellationToken);
 }

@@ -7,8 +7,6 @@ namespace GatewaySecure.Gateway.Delivery;
 /// <summary>Connects, within a time limit, to one address or to the first of several.</summary>
 internal static class TcpConnector
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
-
     /// <summary>After this long no further address is tried in one go; the mail comes again.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
@@ -34,9 +32,9 @@ internal static class TcpConnector
 
     /// <exception cref="SocketException">Refused, or no such host.</exception>
     /// <exception cref="TimeoutException">Not in time.</exception>
-    public static async Task<Stream> ConnectAsync(IPEndPoint host, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<Stream> ConnectAsync(IPEndPoint host, TimeSpan limit, TimeProvider time, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(Timeout, time);
+        using var deadline = new CancellationTokenSource(limit, time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
@@ -47,7 +45,7 @@ internal static class TcpConnector
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             socket.Dispose();
-            throw new TimeoutException($"no connection within {Timeout.TotalSeconds} seconds");
+            throw new TimeoutException($"no connection within {limit.TotalSeconds:0.#} seconds");
         }
         catch
         {

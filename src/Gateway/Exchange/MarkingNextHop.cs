@@ -11,6 +11,8 @@ internal sealed class MarkingNextHop(INextHop inner, ProcessedMark mark, TimePro
 {
     public string Name => inner.Name;
 
+    public string Destination => inner.Destination;
+
     public int Connections => inner.Connections;
 
     public ValueTask<ImmutableArray<RecipientResult>> DeliverAsync(

@@ -17,7 +17,7 @@ internal static partial class ConfigurationMapping
         this GatewayConfiguration configuration, RoutingServices routing, ProcessedMark mark, TimeProvider time, Action<object> own)
     {
         var hops = configuration.NextHops.ToDictionary(h => h.Name, Build);
-        // A route that demands TLS has a next hop, and so sessions and a lane, of its own.
+        // A route that demands TLS has a next hop, and so sessions and a lane, of its own; connections count together.
         var underTls = configuration.Routes.Where(r => r.RequireTls).Select(r => r.NextHop).Distinct()
             .ToDictionary(n => n, n => Build(configuration.NextHops.Single(h => h.Name == n).UnderTls()));
 
@@ -29,11 +29,16 @@ internal static partial class ConfigurationMapping
             if (h.Mx is { } mx)
             {
                 var hosts = new MxNextHop(
-                    h.Name, routing.Router(mx.RequireTls), new MxOptions(session, routing.Counter, h.Connections), time);
+                    h.Name, routing.Router(mx.RequireTls), new MxOptions(session, routing.Counter, h.Connections)
+                {
+                    ConnectTimeout = configuration.Delivery.ConnectTimeout,
+                    SharedName = h.Destination,
+                }, time);
                 own(hosts);
                 return hosts;
             }
-            var smartHosts = new SmartHostNextHop(h.Name, [.. h.Smtp!.Hosts.Select(to => ToSmartHost(h, to, session))], h.Connections, time);
+            var hostsInOrder = h.Smtp!.Hosts.Select(to => ToSmartHost(h, to, session, configuration.Delivery.ConnectTimeout));
+            var smartHosts = new SmartHostNextHop(h.Name, [.. hostsInOrder], h.Connections, time) { Destination = h.Destination };
             own(smartHosts);
             return h.Marks ? new MarkingNextHop(smartHosts, mark, time) : smartHosts;
         }
@@ -63,7 +68,7 @@ internal static partial class ConfigurationMapping
             ? journal.NextHop
             : configuration.Routes.FirstOrDefault(r => r.Recipients.Any(p => p.Matches(recipient)))?.NextHop ?? configuration.DefaultNextHop;
 
-    private static SmartHost ToSmartHost(NextHopConfiguration hop, HostAndPort to, SmtpClientOptions session)
+    private static SmartHost ToSmartHost(NextHopConfiguration hop, HostAndPort to, SmtpClientOptions session, TimeSpan connectTimeout)
     {
         var smtp = hop.Smtp!;
         return new SmartHost(
@@ -76,7 +81,10 @@ internal static partial class ConfigurationMapping
                 Tls = smtp.Tls,
                 Credentials = smtp.User is { } user ? new SmtpCredentials(user, smtp.Password ?? "") : null,
             },
-            smtp.Trust);
+            smtp.Trust)
+        {
+            ConnectTimeout = connectTimeout,
+        };
     }
 
     /// <summary>What is the same for every host; whose name each host's own session brings.</summary>
@@ -86,7 +94,10 @@ internal static partial class ConfigurationMapping
         LocalName = configuration.HostName,
         TargetHost = "",
         TimeProvider = time,
-        // RFC 5321 §4.5.3.2.1 asks for five minutes; a worker is too dear for that, and the mail is tried again.
-        GreetingTimeout = TimeSpan.FromMinutes(1),
+        GreetingTimeout = configuration.Delivery.GreetingTimeout,
+        CommandTimeout = configuration.Delivery.CommandTimeout,
+        DataInitiationTimeout = configuration.Delivery.DataCommandTimeout,
+        DataBlockTimeout = configuration.Delivery.BlockTimeout,
+        DataTerminationTimeout = configuration.Delivery.FinalDotTimeout,
     };
 }

@@ -9,13 +9,18 @@ namespace GatewaySecure.Gateway.Protection;
 /// <summary>Protects one mail for recipients that get the same copy.</summary>
 internal interface IItemProtector
 {
-    /// <param name="tnef">What becomes of TNEF in it before.</param>
+    /// <summary>The form that is to be scanned and protected; the same octets each time.</summary>
+    /// <param name="tnef">What becomes of TNEF in it.</param>
+    /// <exception cref="IOException">The spool could not be read.</exception>
+    ValueTask<MailForm> OpenAsync(SpooledMail item, TnefHandling tnef, CancellationToken cancellationToken);
+
+    /// <param name="form">What <see cref="OpenAsync"/> gave, and scanners added to.</param>
     /// <param name="keptState">What an earlier attempt gave to keep for these recipients, or null.</param>
     ValueTask<ProtectionOutcome> ProtectAsync(
         SpooledMail item,
+        MailForm form,
         ImmutableArray<EnvelopeRecipient> recipients,
         ProtectionMethod method,
-        TnefHandling tnef,
         ReadOnlyMemory<byte>? keptState,
         CancellationToken cancellationToken);
 }

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Data.Common;
 using System.Security.Cryptography;
 using GatewaySecure.Addresses;
-using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
@@ -14,52 +13,41 @@ namespace GatewaySecure.Gateway.Protection;
 
 /// <summary>Puts a spooled mail before the protector, with the organisation's signer, the certificates in use, and the KDC.</summary>
 internal sealed class ItemProtector(
-    MailProtector protector, CertificateWatch certificates, SmimeSigner? signer, ITicketSource tickets, IContentScan scan, OutgoingSigner outgoing)
+    MailProtector protector, CertificateWatch certificates, SmimeSigner? signer, ITicketSource tickets, OutgoingSigner outgoing)
     : IItemProtector
 {
     /// <summary>The KDC's limit for one request (docs/formats/kdc-mail.md §7).</summary>
     private const int MaxTickets = 1000;
 
-    public async ValueTask<ProtectionOutcome> ProtectAsync(
-        SpooledMail item,
-        ImmutableArray<EnvelopeRecipient> recipients,
-        ProtectionMethod method,
-        TnefHandling tnef,
-        ReadOnlyMemory<byte>? keptState,
-        CancellationToken cancellationToken)
+    public async ValueTask<MailForm> OpenAsync(SpooledMail item, TnefHandling tnef, CancellationToken cancellationToken)
     {
-        // With what scanners put on top; they saw it as it was accepted.
-        var content = scan.ContentOf(item);
         if (tnef == TnefHandling.Keep)
-            return await ProtectAsync(item, content, recipients, method, keptState, cancellationToken);
-        switch (await TnefOpening.OpenAsync(content, cancellationToken))
+            return new MailForm(item.Content);
+        return await TnefOpening.OpenAsync(item.Content, cancellationToken) switch
         {
-            case TnefOutcome.Opened opened:
-                var outcome = await ProtectAsync(item, opened.Content, recipients, method, keptState, cancellationToken);
-                return outcome is ProtectionOutcome.Ready ready ? ready with { Message = ready.Message.Noting(opened.Summary) } : outcome;
-            case TnefOutcome.Refused refused when tnef == TnefHandling.Open:
-                return new ProtectionOutcome.Failed(refused.Reason);
-            case TnefOutcome.Refused refused:
-                var asItIs = await ProtectAsync(item, content, recipients, method, keptState, cancellationToken);
-                return asItIs is ProtectionOutcome.Ready unopened ? unopened with { Message = unopened.Message.Noting($"TNEF stayed as it is: {refused.Reason}") } : asItIs;
-            default:
-                return await ProtectAsync(item, content, recipients, method, keptState, cancellationToken);
-        }
+            TnefOutcome.Opened opened => new MailForm(opened.Content, IsOpened: true, Note: opened.Summary),
+            TnefOutcome.Refused refused when tnef == TnefHandling.Open => new MailForm(item.Content, Refusal: refused.Reason),
+            TnefOutcome.Refused refused => new MailForm(item.Content, Note: $"TNEF stayed as it is: {refused.Reason}"),
+            _ => new MailForm(item.Content),
+        };
     }
 
-    private async ValueTask<ProtectionOutcome> ProtectAsync(
+    public async ValueTask<ProtectionOutcome> ProtectAsync(
         SpooledMail item,
-        IMailContent content,
+        MailForm form,
         ImmutableArray<EnvelopeRecipient> recipients,
         ProtectionMethod method,
         ReadOnlyMemory<byte>? keptState,
         CancellationToken cancellationToken)
     {
+        if (form.Refusal is { } refusal)
+            return new ProtectionOutcome.Failed(refusal);
         var addresses = recipients.Select(r => r.Address).ToImmutableArray();
-        var outcome = await ProtectAsync(item, content, addresses, method, keptState, cancellationToken);
-        return outcome is ProtectionOutcome.Ready ready
-            ? ready with { Message = await outgoing.SignAsync(item, content, addresses, ready.Message, cancellationToken) }
-            : outcome;
+        var outcome = await ProtectAsync(item, form.Content, addresses, method, keptState, cancellationToken);
+        if (outcome is not ProtectionOutcome.Ready ready)
+            return outcome;
+        var signed = await outgoing.SignAsync(item, form.Content, addresses, ready.Message, cancellationToken);
+        return ready with { Message = form.Note is { } note ? signed.Noting(note) : signed };
     }
 
     private async ValueTask<ProtectionOutcome> ProtectAsync(

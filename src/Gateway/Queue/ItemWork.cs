@@ -20,12 +20,17 @@ internal sealed class ItemWork(
     IItemProtector protector, NextHopResolver nextHops, IReporter reporter, QueueOptions options, TimeProvider time, ILogger<ItemWork> log,
     IContentScan? scan = null)
 {
-    /// <summary>Of what needs no destination: a rule that refuses or holds.</summary>
+    /// <summary>Of what needs no destination: a rule that refuses or holds, and what is only to be written down.</summary>
     private static readonly LaneKey NoDestination = new("(none)", int.MaxValue);
 
     /// <summary>Where its due recipients go. One that was finished but could not be removed is due too: it only has to go.</summary>
-    public IEnumerable<LaneKey> DueLanes(SpooledMail item) =>
-        item.Status.All(s => s.IsFinal) ? [NoDestination] : Groups(item, time.GetUtcNow()).Select(g => g.Lane).Distinct();
+    public IEnumerable<LaneKey> DueLanes(SpooledMail item)
+    {
+        if (item.Status.All(s => s.IsFinal))
+            return [NoDestination];
+        var due = Groups(item, time.GetUtcNow()).Select(g => g.Lane);
+        return (item.HasUnwritten ? due.Append(NoDestination) : due).Distinct();
+    }
 
     /// <summary>Tries what is due on that lane.</summary>
     /// <returns>What was learnt about the destination.</returns>
@@ -33,7 +38,7 @@ internal sealed class ItemWork(
     public async ValueTask<Attempt> TryAsync(SpooledMail item, LaneKey lane, CancellationToken cancellationToken)
     {
         var learnt = new Attempt(WasTried: false, null);
-        if (item.Status.All(s => s.IsFinal))
+        if (item.HasUnwritten || item.Status.All(s => s.IsFinal))
             await SettleAsync(item, _ => { }, cancellationToken);
         foreach (var group in Groups(item, time.GetUtcNow()).Where(g => g.Lane == lane))
         {
@@ -55,11 +60,12 @@ internal sealed class ItemWork(
     }
 
     /// <summary>Holds what is due on a lane, of a mail that made the work fail in an unforeseen way.</summary>
-    public ValueTask HoldAsync(SpooledMail item, LaneKey lane, CancellationToken cancellationToken)
+    /// <param name="isReported">False: the sender is not told.</param>
+    public ValueTask HoldAsync(SpooledMail item, LaneKey lane, bool isReported, CancellationToken cancellationToken)
     {
         var due = Groups(item, time.GetUtcNow()).Where(g => g.Lane == lane).SelectMany(g => g.Indexes).ToList();
         const string reason = "held after an error inside the gateway; its administrator sees it in the log";
-        return SettleAsync(item, o => o.Hold(due, reason, retryAt: null), cancellationToken);
+        return SettleAsync(item, o => o.Hold(due, reason, retryAt: null, isReported), cancellationToken);
     }
 
     /// <summary>
@@ -83,8 +89,8 @@ internal sealed class ItemWork(
             }
             if (outcome.IsDone)
                 item.Finish(outcome.Changes);
-            else if (outcome.Changes.Count > 0)
-                await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost, CancellationToken.None);
+            else if (outcome.Changes.Count > 0 || item.HasUnwritten)
+                await item.RecordAsync(outcome.Changes, outcome.MustNotBeLost || item.HasUnwritten, CancellationToken.None);
         }
         catch when (item.HasUnwritten)
         {
@@ -113,7 +119,7 @@ internal sealed class ItemWork(
                 item,
                 g.First().Decision,
                 g.Key.NextHop,
-                g.Key.Action == DecisionAction.Protect ? new LaneKey(g.Key.NextHop.Name, g.Key.NextHop.Connections) : NoDestination,
+                g.Key.Action == DecisionAction.Protect ? new LaneKey(g.Key.NextHop.Name, g.Key.NextHop.Connections, g.Key.NextHop.Destination) : NoDestination,
                 g.First().Index,
                 [.. g.Where(r => !r.Status.IsFinal && IsDue(r.Status, now)).Select(r => r.Index)]))
             .Where(g => !g.Indexes.IsEmpty)
@@ -139,7 +145,7 @@ internal sealed class ItemWork(
                 outcome.HoldFor(indexes, unknown.Reason, time.GetUtcNow(), options);
                 break;
             case ScanOutcome.NotAsked notAsked:
-                outcome.Wait(indexes, notAsked.Reason, time.GetUtcNow() + notAsked.RestsFor);
+                outcome.Wait(indexes, notAsked.Reason, time.GetUtcNow() + notAsked.RestsFor, options);
                 break;
             default:
                 throw new InvalidOperationException("ScanOutcome is a closed hierarchy.");
@@ -155,12 +161,25 @@ internal sealed class ItemWork(
             case DecisionAction.Hold:
                 return await SettledAsync(o => o.Hold(group.Indexes, $"held by {group.Decision.Reason}", retryAt: null));
         }
-        if (scan is not null && await scan.ExamineAsync(group.Item, cancellationToken) is var scanned and not ScanOutcome.Clean)
-            return await SettledAsync(o => Apply(scanned, group.Indexes, o));
+        MailForm form;
+        try
+        {
+            form = await protector.OpenAsync(group.Item, group.Decision.Tnef, cancellationToken);
+        }
+        catch (Exception e) when (IsTemporary(e, cancellationToken))
+        {
+            return await SettledAsync(o => o.Defer(group.Indexes, e.Message, time.GetUtcNow(), options));
+        }
+        if (scan is not null)
+        {
+            if (await scan.ExamineAsync(group.Item, form, cancellationToken) is var scanned and not ScanOutcome.Clean)
+                return await SettledAsync(o => Apply(scanned, group.Indexes, o));
+            form = scan.WithFields(group.Item, form);
+        }
         var reasons = new List<string>();
         foreach (var method in group.Decision.Methods)
         {
-            switch (await ProtectAsync(group, method, cancellationToken))
+            switch (await ProtectAsync(group, form, method, cancellationToken))
             {
                 case ProtectionOutcome.Ready ready:
                     return await DeliverAsync(group, ready.Message, cancellationToken);
@@ -187,13 +206,13 @@ internal sealed class ItemWork(
         }
     }
 
-    private async ValueTask<ProtectionOutcome> ProtectAsync(Group group, ProtectionMethod method, CancellationToken cancellationToken)
+    private async ValueTask<ProtectionOutcome> ProtectAsync(Group group, MailForm form, ProtectionMethod method, CancellationToken cancellationToken)
     {
         var key = group.KeyFor(method);
         ProtectionOutcome outcome;
         try
         {
-            outcome = await protector.ProtectAsync(group.Item, group.Recipients, method, group.Decision.Tnef, group.Item.KeptState(key), cancellationToken);
+            outcome = await protector.ProtectAsync(group.Item, form, group.Recipients, method, group.Item.KeptState(key), cancellationToken);
         }
         catch (Exception e) when (IsTemporary(e, cancellationToken))
         {
@@ -222,7 +241,7 @@ internal sealed class ItemWork(
             // Host, connection, content or key failed on the way: nothing is known, so nothing is final.
             var broken = e as DeliveryException;
             await SettleAsync(
-                group.Item, o => o.Defer(group.Indexes, e.Message, now, options, broken?.Reply, group.NextHop.Name), cancellationToken);
+                group.Item, o => o.DeferDelivery(group.Indexes, e.Message, now, options, broken?.Reply, group.NextHop.Name), cancellationToken);
             return new Attempt(WasTried: true, broken is null ? null : new DestinationFailure(e.Message, broken.WasReached));
         }
         if (results.Length != group.Indexes.Length)
@@ -247,7 +266,7 @@ internal sealed class ItemWork(
             else if (result.Reply.IsPermanent)
                 outcome.Fail([index], $"{group.NextHop.Name} refused it", result.Reply, group.NextHop.Name);
             else
-                outcome.Defer([index], $"{group.NextHop.Name} said {result.Reply}", now, options, result.Reply, group.NextHop.Name);
+                outcome.DeferDelivery([index], $"{group.NextHop.Name} said {result.Reply}", now, options, result.Reply, group.NextHop.Name);
         }
         if (delivered.Count > 0)
             log.Delivered(group.Item.Id, string.Join(' ', delivered), group.NextHop.Name, message.Record.Method, message.Record.Summary);
@@ -272,7 +291,7 @@ internal sealed class ItemWork(
                     log.Failed(item.Id, recipient, reason);
                     if (change.Telling == Outcome.Telling.Never)
                         break;
-                    reports.Add(new RecipientReport(index, ReportKind.Failed, reason, change.Reply, change.NextHop));
+                    reports.Add(new RecipientReport(index, ReportKind.Failed, reason, change.Reply, change.NextHop, IsExpired: change.IsExpired));
                     break;
                 case RecipientState.Delivered when change is { NotReportedBeyond: true }:
                     var kind = change.IsLast ? ReportKind.Delivered : ReportKind.Relayed;
@@ -283,7 +302,7 @@ internal sealed class ItemWork(
                     if (change.Telling == Outcome.Telling.Never
                         || (change.Telling == Outcome.Telling.Later && item.Age < options.DelayReportAfter))
                         break;
-                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, IsHeld: true));
+                    reports.Add(new RecipientReport(index, ReportKind.Delayed, reason, IsHeld: !change.Status.MayExpire));
                     outcome.MarkReported(index);
                     break;
                 case RecipientState.Queued:

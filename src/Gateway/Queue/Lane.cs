@@ -5,7 +5,7 @@ namespace GatewaySecure.Gateway.Queue;
 /// more for each round that went well, half as many after a failure. A destination that can't be had rests, longer each time, and then one
 /// mail tries it. Only <see cref="Lanes"/> touches it, under its lock.
 /// </summary>
-internal sealed class Lane(LaneKey key)
+internal sealed class Lane(LaneKey key, LaneGroup group)
 {
     private const int Start = 5;
 
@@ -19,6 +19,8 @@ internal sealed class Lane(LaneKey key)
     private int _rests;
 
     public LaneKey Key => key;
+
+    public LaneGroup Group => group;
 
     public int Waiting => _waiting.Count;
 
@@ -39,7 +41,7 @@ internal sealed class Lane(LaneKey key)
     /// <summary>The next one that may begin now; it counts as under way.</summary>
     public LaneTask? TryBegin()
     {
-        if (RestsUntil is not null || _running >= Width || !_waiting.TryDequeue(out var task))
+        if (RestsUntil is not null || _running >= Width || group.Running >= key.Limit || !_waiting.TryDequeue(out var task))
             return null;
         _running++;
         return task;
@@ -83,12 +85,21 @@ internal sealed class Lane(LaneKey key)
     public void RestUntil(DateTimeOffset? moment) => RestsUntil = moment;
 }
 
-/// <summary>A destination.</summary>
+/// <summary>A way to a destination.</summary>
 /// <param name="Name">The next hop's.</param>
-/// <param name="Limit">Deliveries to it that may be under way at once, at the most.</param>
-internal readonly record struct LaneKey(string Name, int Limit)
+/// <param name="Limit">Deliveries to the destination that may be under way at once, at the most.</param>
+/// <param name="Destination">The same for all ways to it; null: this is the only one.</param>
+internal readonly record struct LaneKey(string Name, int Limit, string? Destination = null)
 {
     public override string ToString() => Name;
+}
+
+/// <summary>The lanes to one destination under several demands, such as with and without TLS: what is under way on them counts together.</summary>
+internal sealed class LaneGroup
+{
+    public List<Lane> Lanes { get; } = [];
+
+    public int Running => Lanes.Sum(l => l.Running);
 }
 
 /// <summary>One mail's recipients that go one way.</summary>

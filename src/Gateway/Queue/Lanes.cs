@@ -13,6 +13,7 @@ internal sealed class Lanes(QueueOptions options, TimeProvider time) : IDisposab
 
     private readonly Channel<LaneTask> _ready = Channel.CreateUnbounded<LaneTask>();
     private readonly Dictionary<LaneKey, Lane> _lanes = [];
+    private readonly Dictionary<string, LaneGroup> _groups = [];
     private readonly Dictionary<LaneKey, ITimer> _resting = [];
     private readonly Lock _lock = new();
     private bool _isOver;
@@ -55,6 +56,9 @@ internal sealed class Lanes(QueueOptions options, TimeProvider time) : IDisposab
                 // It answered one that was under way when another failed: no need to wait.
                 Rouse(lane);
             }
+            // By turns, so that none takes all of the destination's room.
+            foreach (var other in lane.Group.Lanes.Where(l => l != lane))
+                Begin(other);
             Begin(lane);
         }
     }
@@ -91,9 +95,22 @@ internal sealed class Lanes(QueueOptions options, TimeProvider time) : IDisposab
         if (_lanes.Count >= Keep)
         {
             foreach (var idle in _lanes.Values.Where(l => l.IsIdle).ToList())
-                _lanes.Remove(idle.Key);
+                Forget(idle);
         }
-        return _lanes[key] = new Lane(key);
+        var name = key.Destination ?? key.Name;
+        if (!_groups.TryGetValue(name, out var group))
+            _groups[name] = group = new LaneGroup();
+        _lanes[key] = lane = new Lane(key, group);
+        group.Lanes.Add(lane);
+        return lane;
+    }
+
+    private void Forget(Lane lane)
+    {
+        _lanes.Remove(lane.Key);
+        lane.Group.Lanes.Remove(lane);
+        if (lane.Group.Lanes.Count == 0)
+            _groups.Remove(lane.Key.Destination ?? lane.Key.Name);
     }
 
     private void Begin(Lane lane)

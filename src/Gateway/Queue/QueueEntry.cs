@@ -12,6 +12,7 @@ internal sealed class QueueEntry(SpooledMail item)
     private readonly Lock _lock = new();
     private readonly Queue<TaskCompletionSource> _waiting = new();
     private ImmutableArray<LaneKey> _lanes = [];
+    private ImmutableHashSet<LaneKey> _poison = [];
     private int _running;
     private bool _isOwned;
     private int _turn;
@@ -21,6 +22,19 @@ internal sealed class QueueEntry(SpooledMail item)
     /// <summary>Not to be tried before, whatever its journal says: its disk failed, or it was not written down.</summary>
     public DateTimeOffset NotBefore { get; set; }
 
+    /// <summary>It made the work fail on that lane, and its hold is not written down yet: that is all that is tried there.</summary>
+    public bool IsPoison(LaneKey lane)
+    {
+        lock (_lock)
+            return _poison.Contains(lane);
+    }
+
+    public void MarkPoison(LaneKey lane, bool isPoison)
+    {
+        lock (_lock)
+            _poison = isPoison ? _poison.Add(lane) : _poison.Remove(lane);
+    }
+
     /// <summary>What stands in the agenda for it from now on; everything before counts no more.</summary>
     public QueueTurn NextTurn() => new(this, Interlocked.Increment(ref _turn));
 
@@ -29,7 +43,7 @@ internal sealed class QueueEntry(SpooledMail item)
     /// <summary>Something is to be told to the sender, or somebody is to be given up, though nothing can be tried.</summary>
     public bool IsOverdue(QueueOptions options) =>
         item.Status.Select((status, index) => (status, index)).Any(r =>
-            r.status.State == RecipientState.Queued
+            r.status.MayExpire
             && (item.TriedFor(r.index, options.MostBeforeStart) >= options.ExpireAfter
                 || (!r.status.DelayReported && item.Age >= options.DelayReportAfter)));
 
@@ -98,13 +112,14 @@ internal sealed class QueueEntry(SpooledMail item)
         return false;
     }
 
-    /// <summary>The owner is done with it.</summary>
+    /// <summary>The owner is done with it. Whatever he did, it is a new beginning: it may be tried again.</summary>
     /// <returns>True where nobody has it now, so that it is to be scheduled.</returns>
     public bool GiveBack()
     {
         lock (_lock)
         {
             _isOwned = false;
+            _poison = [];
             return !TryHandOver();
         }
     }

@@ -142,6 +142,11 @@ internal sealed class QueueRunner : IQueueItems, IDisposable
     private async Task<Attempt> TryAsync(LaneTask task, CancellationToken abort)
     {
         var item = task.Entry.Item;
+        if (task.Entry.IsPoison(task.Lane))
+        {
+            await HoldAsync(task, abort);
+            return new Attempt(WasTried: false, null);
+        }
         try
         {
             if (!task.IsOverdue)
@@ -169,17 +174,31 @@ internal sealed class QueueRunner : IQueueItems, IDisposable
 
     private async Task HoldAsync(LaneTask task, CancellationToken abort)
     {
+        // What made the work fail may make the report about it fail too: then it is held without a word to its sender.
+        if (!await TryHoldAsync(task, isReported: true, abort) && !await TryHoldAsync(task, isReported: false, abort))
+            task.Entry.NotBefore = _time.GetUtcNow() + _options.DelayAfter(1);
+    }
+
+    private async Task<bool> TryHoldAsync(LaneTask task, bool isReported, CancellationToken abort)
+    {
         try
         {
-            await _work.HoldAsync(task.Entry.Item, task.Lane, abort);
+            // Until it is written down, nothing else is tried with it; after a restart it is found out anew.
+            task.Entry.MarkPoison(task.Lane, true);
+            await _work.HoldAsync(task.Entry.Item, task.Lane, isReported, abort);
+            task.Entry.MarkPoison(task.Lane, false);
+            return true;
+        }
+        catch (OperationCanceledException) when (abort.IsCancellationRequested)
+        {
+            return false;
         }
 #pragma warning disable CA1031 // The last line of defence: this item must not take its worker along.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            // Not written down: it is tried once more after a while, or a restart, and held again.
             _log.SpoolFailed(task.Entry.Item.Id, e);
-            task.Entry.NotBefore = _time.GetUtcNow() + _options.DelayAfter(1);
+            return false;
         }
     }
 

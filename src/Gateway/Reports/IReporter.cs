@@ -20,7 +20,8 @@ internal interface IReporter
 /// <param name="Reply">What the next hop said, or null where the reason is our own.</param>
 /// <param name="NextHop">Its name, or null.</param>
 /// <param name="IsHeld">It waits for protection or a person, without an end.</param>
-internal sealed record RecipientReport(int Index, ReportKind Kind, string Reason, SmtpReply? Reply = null, string? NextHop = null, bool IsHeld = false);
+/// <param name="IsExpired">Given up because it took too long, whatever for.</param>
+internal sealed record RecipientReport(int Index, ReportKind Kind, string Reason, SmtpReply? Reply = null, string? NextHop = null, bool IsHeld = false, bool IsExpired = false);
 
 /// <summary>What a report says happened (RFC 3464 §2.3.3).</summary>
 internal enum ReportKind

@@ -141,7 +141,7 @@ internal sealed class ReportComposer(DomainName hostName, SpooledMail about, IRe
         return report.Reply?.Status is { } status ? $"{digit}.{status.Subject}.{status.Detail}" : report.Kind switch
         {
             ReportKind.Relayed or ReportKind.Delivered => "2.0.0",
-            _ when report.NextHop is null => $"{digit}.7.1",
+            _ when report.NextHop is null && !report.IsExpired && (report.Kind == ReportKind.Failed || report.IsHeld) => $"{digit}.7.1",
             _ => $"{digit}.4.7",
         };
     }

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Text;
+using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
-using GatewaySecure.MailProtection;
 using GatewaySecure.Milter;
 using GatewaySecure.Policies;
 using Microsoft.Extensions.Logging;
@@ -10,35 +11,29 @@ using Microsoft.Extensions.Logging;
 namespace GatewaySecure.Gateway.Scanning;
 
 /// <summary>
-/// Takes each mail past the scanners once: that one passed, and which fields it wants on top, is kept in the spool, since the content of an item
-/// never changes. A mail that was refused is asked about again when a person lets it go on.
+/// Takes each form of a mail past the scanners once, whoever delivers it: that one passed, and which fields it wants on top, is kept in the
+/// spool, since neither form ever changes. A mail that was refused is asked about again when a person lets it go on, or after a restart.
 /// </summary>
 internal sealed class ContentScan(
     ImmutableArray<MilterScanner> scanners, PolicySnapshot policy, IAuditChain audit, TimeProvider time, ILogger<ContentScan> log) : IContentScan, IDisposable
 {
-    public async ValueTask<ScanOutcome> ExamineAsync(SpooledMail item, CancellationToken cancellationToken)
-    {
-        foreach (var scanner in scanners)
-        {
-            if (!HasToPass(item, scanner.Scanner) || item.KeptState(KeyOf(scanner.Scanner)) is not null)
-                continue;
-            if (await AskAsync(item, scanner, cancellationToken) is { } objection)
-                return objection;
-        }
-        return new ScanOutcome.Clean();
-    }
+    private readonly ConditionalWeakTable<SpooledMail, Examinations> _examinations = [];
 
-    public IMailContent ContentOf(SpooledMail item)
+    public Task<ScanOutcome> ExamineAsync(SpooledMail item, MailForm form, CancellationToken cancellationToken) => scanners.IsEmpty
+        ? Task.FromResult<ScanOutcome>(new ScanOutcome.Clean())
+        : _examinations.GetOrCreateValue(item).ExamineAsync(item, form.IsOpened, () => TakePastAsync(item, form, cancellationToken));
+
+    public MailForm WithFields(SpooledMail item, MailForm form)
     {
         if (scanners.IsEmpty)
-            return item.Content;
+            return form;
         // The last one to add stands on top.
         var added = scanners.Reverse()
             .Where(s => HasToPass(item, s.Scanner))
-            .Select(s => item.KeptState(KeyOf(s.Scanner)))
+            .Select(s => item.KeptState(KeyOf(s.Scanner, form)))
             .SelectMany(state => state is { } octets ? octets.ToArray() : [])
             .ToArray();
-        return added.Length == 0 ? item.Content : new ContentWithTop(added, item.Content);
+        return added.Length == 0 ? form : form with { Content = new ContentWithTop(added, form.Content) };
     }
 
     public void Dispose()
@@ -47,14 +42,26 @@ internal sealed class ContentScan(
             scanner.Dispose();
     }
 
+    private async Task<ScanOutcome> TakePastAsync(SpooledMail item, MailForm form, CancellationToken cancellationToken)
+    {
+        foreach (var scanner in scanners)
+        {
+            if (!HasToPass(item, scanner.Scanner) || item.KeptState(KeyOf(scanner.Scanner, form)) is not null)
+                continue;
+            if (await AskAsync(item, form, scanner, cancellationToken) is { } objection)
+                return objection;
+        }
+        return new ScanOutcome.Clean();
+    }
+
     /// <summary>Null: it passed.</summary>
-    private async ValueTask<ScanOutcome?> AskAsync(SpooledMail item, MilterScanner scanner, CancellationToken cancellationToken)
+    private async ValueTask<ScanOutcome?> AskAsync(SpooledMail item, MailForm form, MilterScanner scanner, CancellationToken cancellationToken)
     {
         var name = scanner.Scanner.Name;
         MilterVerdict? verdict;
         try
         {
-            (verdict, var notAsked) = await scanner.AskAsync(item, ContentOf(item), cancellationToken);
+            (verdict, var notAsked) = await scanner.AskAsync(item, WithFields(item, form).Content, cancellationToken);
             if (notAsked is not null)
                 return notAsked;
         }
@@ -69,7 +76,7 @@ internal sealed class ContentScan(
                 var fields = string.Concat(accepted.Added.Select(f => $"{f.Name}: {f.Value}\r\n"));
                 // Losing it in a crash of the machine costs one more look.
                 using (await item.TakeTurnAsync(cancellationToken))
-                    await item.KeepStateAsync(KeyOf(scanner.Scanner), Encoding.ASCII.GetBytes(fields), cancellationToken, durable: false);
+                    await item.KeepStateAsync(KeyOf(scanner.Scanner, form), Encoding.ASCII.GetBytes(fields), cancellationToken, durable: false);
                 log.Scanned(name, item.Id, accepted.Added.Length);
                 return null;
             case MilterVerdict.TryLater later:
@@ -113,5 +120,48 @@ internal sealed class ContentScan(
             item.Mail.Session.FromInside ? policy.DirectionOf(item.Mail.Envelope.Sender, r.Address) : Direction.Inbound));
 
     /// <summary>Another address is another scanner.</summary>
-    private static string KeyOf(Scanner scanner) => $"scan {scanner.Name} {scanner.Address}";
+    private static string KeyOf(Scanner scanner, MailForm form) => $"scan {scanner.Name} {scanner.Address}{(form.IsOpened ? " opened" : "")}";
+
+    /// <summary>What is known or being found out about one mail. Several lanes may ask at once. Thread-safe.</summary>
+    private sealed class Examinations
+    {
+        private readonly Lock _gate = new();
+        private readonly Dictionary<bool, Task<ScanOutcome>> _underWay = [];
+        private readonly Dictionary<bool, (ScanOutcome Refusal, TimeSpan? ReleasedAt)> _refused = [];
+
+        public Task<ScanOutcome> ExamineAsync(SpooledMail item, bool isOpened, Func<Task<ScanOutcome>> examine)
+        {
+            lock (_gate)
+            {
+                if (_underWay.TryGetValue(isOpened, out var running))
+                    return running;
+                if (_refused.TryGetValue(isOpened, out var before) && before.ReleasedAt == LastRelease(item))
+                    return Task.FromResult(before.Refusal);
+                return _underWay[isOpened] = RunAsync(item, isOpened, examine);
+            }
+        }
+
+        private async Task<ScanOutcome> RunAsync(SpooledMail item, bool isOpened, Func<Task<ScanOutcome>> examine)
+        {
+            // Not under the lock that its caller holds.
+            await Task.Yield();
+            var releasedAt = LastRelease(item);
+            ScanOutcome? outcome = null;
+            try
+            {
+                return outcome = await examine();
+            }
+            finally
+            {
+                lock (_gate)
+                {
+                    _underWay.Remove(isOpened);
+                    if (outcome is ScanOutcome.Hold or ScanOutcome.Refuse)
+                        _refused[isOpened] = (outcome, releasedAt);
+                }
+            }
+        }
+
+        private static TimeSpan? LastRelease(SpooledMail item) => item.Status.Max(s => s.ReleasedAt);
+    }
 }

@@ -1,17 +1,20 @@
+using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Spool;
-using GatewaySecure.MailProtection;
 
 namespace GatewaySecure.Gateway.Scanning;
 
 /// <summary>Lets scanners look at a mail before it is protected.</summary>
 internal interface IContentScan
 {
-    /// <summary>Asks each scanner that the mail has to pass and has not passed yet.</summary>
+    /// <summary>
+    /// Asks each scanner that the mail has to pass and has not passed yet in this form. Who asks for a mail that is being scanned, or was
+    /// refused and not released since, gets that answer.
+    /// </summary>
     /// <exception cref="IOException">The spool could not be read or written.</exception>
-    ValueTask<ScanOutcome> ExamineAsync(SpooledMail item, CancellationToken cancellationToken);
+    Task<ScanOutcome> ExamineAsync(SpooledMail item, MailForm form, CancellationToken cancellationToken);
 
-    /// <summary>The content with the fields on top that scanners added.</summary>
-    IMailContent ContentOf(SpooledMail item);
+    /// <summary>With the fields on top that scanners added to this form.</summary>
+    MailForm WithFields(SpooledMail item, MailForm form);
 }
 
 /// <summary>What follows from the scanners' verdicts, for every recipient alike.</summary>

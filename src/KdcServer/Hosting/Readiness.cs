@@ -45,7 +45,7 @@ internal sealed class Readiness(KdcPorts ports, TimeProvider time, ILogger log) 
     }
 
     private async Task ProbeDatabaseAsync(CancellationToken cancellationToken) =>
-        await ports.Issues.FindAsync(default, cancellationToken);
+        await ports.Issues.HoldsAsync(IssueRecord.Of(DateTimeOffset.UnixEpoch, []), cancellationToken);
 
     private async Task<string?> ProblemAsync(string part, Func<CancellationToken, Task> probe)
     {

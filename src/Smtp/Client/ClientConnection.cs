@@ -20,26 +20,10 @@ internal sealed class ClientConnection(Stream transport, SmtpClientOptions optio
     /// <summary>The peer said more than it was asked for.</summary>
     public bool HasBufferedInput => _end > _start;
 
-    public async ValueTask<SmtpReply> ReadReplyAsync(TimeSpan limit, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            switch (SmtpReplyParser.Parse(_buffer.AsSpan(_start, _end - _start), out var reply, out var consumed))
-            {
-                case ReplyParse.Complete:
-                    _start += consumed;
-                    return reply!;
-                case ReplyParse.Malformed:
-                    throw new SmtpClientException(SmtpClientFailure.Protocol, "The peer's reply is malformed.");
-            }
-            MakeRoom();
-            var count = await LimitAsync(
-                limit, token => _stream.ReadAsync(_buffer.AsMemory(_end), token), "waiting for a reply", cancellationToken);
-            if (count == 0)
-                throw new SmtpClientException(SmtpClientFailure.Connection, "The peer closed the connection.");
-            _end += count;
-        }
-    }
+    /// <param name="limit">For the whole of it: who says a little now and then gets no more time.</param>
+    /// <param name="what">Is waited for; for the one who reads that it did not come.</param>
+    public async ValueTask<SmtpReply> ReadReplyAsync(TimeSpan limit, CancellationToken cancellationToken, string what = "a reply") =>
+        TakeBuffered() ?? await LimitAsync(limit, ReadReplyAsync, "waiting for " + what, cancellationToken);
 
     public ValueTask WriteLineAsync(string line, TimeSpan limit, CancellationToken cancellationToken) =>
         WriteAsync(Encoding.UTF8.GetBytes(line + "\r\n"), limit, cancellationToken);
@@ -85,6 +69,34 @@ internal sealed class ClientConnection(Stream transport, SmtpClientOptions optio
 
     public ValueTask DisposeAsync() => _stream.DisposeAsync();
 
+    private async ValueTask<SmtpReply> ReadReplyAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            MakeRoom();
+            var count = await _stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken);
+            if (count == 0)
+                throw new SmtpClientException(SmtpClientFailure.Connection, "The peer closed the connection.");
+            _end += count;
+            if (TakeBuffered() is { } reply)
+                return reply;
+        }
+    }
+
+    private SmtpReply? TakeBuffered()
+    {
+        switch (SmtpReplyParser.Parse(_buffer.AsSpan(_start, _end - _start), out var reply, out var consumed))
+        {
+            case ReplyParse.Complete:
+                _start += consumed;
+                return reply;
+            case ReplyParse.Malformed:
+                throw new SmtpClientException(SmtpClientFailure.Protocol, "The peer's reply is malformed.");
+            default:
+                return null;
+        }
+    }
+
     private SslClientAuthenticationOptions TlsOptions()
     {
         return new SslClientAuthenticationOptions
@@ -124,7 +136,7 @@ internal sealed class ClientConnection(Stream transport, SmtpClientOptions optio
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new SmtpClientException(SmtpClientFailure.Connection, $"Timed out {doing}.", new TimeoutException());
+            throw new SmtpClientException(SmtpClientFailure.Connection, $"Timed out {doing}, after {limit.TotalSeconds:0.#} seconds.", new TimeoutException());
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or System.Net.Sockets.SocketException or AuthenticationException)
         {

@@ -14,7 +14,7 @@ internal sealed class Handshake(ClientConnection connection, SmtpClientOptions o
     {
         if (options.ImplicitTls)
             await connection.StartTlsAsync(cancellationToken);
-        var greeting = await connection.ReadReplyAsync(options.GreetingTimeout, cancellationToken);
+        var greeting = await connection.ReadReplyAsync(options.GreetingTimeout, cancellationToken, "the greeting");
         if (greeting.Code != 220)
             throw new SmtpClientException("The peer does not want to talk", greeting);
 

@@ -198,7 +198,7 @@ public sealed class SmtpClientSession : IAsyncDisposable
             throw;
         }
         stream.Release();
-        return await ReadAsync(_options.DataTerminationTimeout, cancellationToken);
+        return await ReadAsync(_options.DataTerminationTimeout, cancellationToken, "the reply to the end of the mail");
     }
 
     private ImmutableArray<RecipientResult> EndOfMessage(Envelope envelope, List<SmtpReply> recipients, SmtpReply end)
@@ -228,8 +228,8 @@ public sealed class SmtpClientSession : IAsyncDisposable
         var replies = new List<SmtpReply>(commands.Count);
         try
         {
-            foreach (var _ in commands)
-                replies.Add(await ReadAsync(_options.CommandTimeout, cancellationToken));
+            foreach (var command in commands)
+                replies.Add(await ReadAsync(command == "DATA" ? _options.DataInitiationTimeout : _options.CommandTimeout, cancellationToken));
         }
         catch
         {
@@ -277,11 +277,11 @@ public sealed class SmtpClientSession : IAsyncDisposable
             throw Unexpected("nothing", odd);
     }
 
-    private async Task<SmtpReply> ReadAsync(TimeSpan limit, CancellationToken cancellationToken)
+    private async Task<SmtpReply> ReadAsync(TimeSpan limit, CancellationToken cancellationToken, string what = "a reply")
     {
         if (_farewell is not null)
             return _farewell;
-        var reply = await _connection.ReadReplyAsync(limit, cancellationToken);
+        var reply = await _connection.ReadReplyAsync(limit, cancellationToken, what);
         if (reply.Code == 421)
             _farewell = reply;
         return reply;

@@ -117,6 +117,41 @@ public sealed class LanesTests : IDisposable
         Assert.Equal(5, Begun().Count);
     }
 
+    [Fact]
+    public async Task Lanes_to_one_destination_share_its_limit_by_turns()
+    {
+        var (clear, underTls) = (new LaneKey("relay", 4, "relay"), new LaneKey("relay under TLS", 4, "relay"));
+        await AddAsync(10, clear);
+        await AddAsync(10, underTls);
+        var under = new Queue<LaneTask>(Begun());
+        Assert.Equal(Enumerable.Repeat(clear, 4), under.Select(t => t.Lane));
+        var begun = new List<LaneKey>();
+        for (var i = 0; i < 16; i++)
+        {
+            _lanes.End(under.Dequeue(), Good);
+            var next = Assert.Single(Begun());
+            under.Enqueue(next);
+            begun.Add(next.Lane);
+        }
+        Assert.Equal(6, begun.Count(l => l == clear));
+        Assert.Equal(10, begun.Count(l => l == underTls));
+    }
+
+    [Fact]
+    public async Task That_one_lane_to_a_destination_rests_leaves_its_room_to_the_other()
+    {
+        var (clear, underTls) = (new LaneKey("relay", 4, "relay"), new LaneKey("relay under TLS", 4, "relay"));
+        await AddAsync(4, underTls);
+        var failing = Begun();
+        await AddAsync(10, clear);
+        Assert.Empty(Begun());
+        failing.ForEach(t => _lanes.End(t, Away));
+        Assert.NotNull(_lanes.RestOf(underTls));
+        Assert.Null(_lanes.RestOf(clear));
+        Assert.All(Begun(), t => Assert.Equal(clear, t.Lane));
+        Assert.Equal(8, _taken.Count);
+    }
+
     private readonly List<LaneTask> _taken = [];
 
     private async Task AddAsync(int count, LaneKey? lane = null)

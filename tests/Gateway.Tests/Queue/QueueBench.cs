@@ -5,6 +5,7 @@ using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Reports;
+using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.Gateway.Tests.Spool;
 using GatewaySecure.MailProtection;
@@ -23,8 +24,11 @@ internal sealed class QueueBench : IDisposable
 
     private readonly SpoolBench _spool;
 
-    public QueueBench()
+    private readonly IContentScan? _scan;
+
+    public QueueBench(IContentScan? scan = null)
     {
+        _scan = scan;
         _spool = new SpoolBench(time: Time);
         NextHop = new ScriptedNextHop();
         Protector = new ScriptedProtector(Time);
@@ -110,7 +114,8 @@ internal sealed class QueueBench : IDisposable
         Reporter,
         Options,
         Time,
-        NullLogger<ItemWork>.Instance);
+        NullLogger<ItemWork>.Instance,
+        _scan);
 }
 
 internal sealed class ScriptedNextHop : INextHop
@@ -174,16 +179,18 @@ internal sealed class ScriptedProtector(TimeProvider time) : IItemProtector
 
     public List<(ProtectionMethod Method, byte[]? Kept)> Asked { get; } = [];
 
+    public ValueTask<MailForm> OpenAsync(SpooledMail item, TnefHandling tnef, CancellationToken cancellationToken) => ValueTask.FromResult(new MailForm(item.Content));
+
     public ValueTask<ProtectionOutcome> ProtectAsync(
-        SpooledMail item, ImmutableArray<EnvelopeRecipient> recipients, ProtectionMethod method, TnefHandling tnef, ReadOnlyMemory<byte>? keptState, CancellationToken cancellationToken)
+        SpooledMail item, MailForm form, ImmutableArray<EnvelopeRecipient> recipients, ProtectionMethod method, ReadOnlyMemory<byte>? keptState, CancellationToken cancellationToken)
     {
         Asked.Add((method, keptState?.ToArray()));
         if (Throws() is { } e)
             throw e;
         if (Missing.TryGetValue(method, out var why))
             return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Failed(why));
-        var ready = (ProtectionOutcome.Ready)_pass.PassThrough(item.Content, item.Mail.HoldsEightBit);
-        return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Ready(ready.Message, State));
+        var ready = (ProtectionOutcome.Ready)_pass.PassThrough(form.Content, item.Mail.HoldsEightBit);
+        return ValueTask.FromResult<ProtectionOutcome>(new ProtectionOutcome.Ready(ready.Message, State is { } state ? state : (ReadOnlyMemory<byte>?)null));
     }
 }
 
@@ -200,6 +207,6 @@ internal static class ItemWorkExtensions
     public static async Task HoldAsync(this ItemWork work, SpooledMail item, CancellationToken cancellationToken)
     {
         foreach (var lane in work.DueLanes(item).ToList())
-            await work.HoldAsync(item, lane, cancellationToken);
+            await work.HoldAsync(item, lane, isReported: true, cancellationToken);
     }
 }
