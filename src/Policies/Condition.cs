@@ -71,6 +71,27 @@ public abstract record Condition
         private static string Word(MailKind kind) => kind.ToString().ToLowerInvariant();
     }
 
+    /// <summary>What the examination of mail from outside came to.</summary>
+    public sealed record AuthenticatedIs(ImmutableArray<AuthenticationVerdict> AnyOf) : Condition
+    {
+        public override bool NeedsContent => true;
+
+        internal override string Canonical => "authenticated" + Policies.Canonical.Of(AnyOf.Select(v => v.ToString()));
+
+        internal override (bool Holds, string Why) Judge(MailFacts facts)
+        {
+            if (facts.Headers is null)
+                throw new InvalidOperationException("Where a mail comes from is not known before DATA.");
+            var known = facts.Authentication.IsEmpty ? [AuthenticationVerdict.NotExamined] : facts.Authentication;
+            return AnyOf.Where(v => known.Contains(v)).Select(AuthenticationVerdicts.Word).FirstOrDefault() is { } word
+                ? (true, $"authentication is {word}")
+                : (false, $"authentication is {Words(known, " and ")}, not {Words(AnyOf, " or ")}");
+        }
+
+        private static string Words(IEnumerable<AuthenticationVerdict> verdicts, string between) =>
+            string.Join(between, verdicts.Select(AuthenticationVerdicts.Word));
+    }
+
     /// <summary>Some header field of that name, with a value that matches; without patterns: with any value. <c>subject</c> is one of them.</summary>
     public sealed record HeaderIs(string Name, ImmutableArray<TextPattern> AnyOf) : Condition
     {

@@ -20,6 +20,9 @@ public sealed record MailFacts
 
     /// <summary>What its structure proves it to be; known with <see cref="Headers"/>.</summary>
     public MailKind Kind { get; init; }
+
+    /// <summary>What was found out about where it comes from; empty: it was not examined. Known with <see cref="Headers"/>.</summary>
+    public ImmutableArray<AuthenticationVerdict> Authentication { get; init; } = [];
 }
 
 /// <summary>What a mail is by its structure, and not only by what it says of itself. Whatever is not proved is ordinary.</summary>

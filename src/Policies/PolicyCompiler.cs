@@ -41,6 +41,8 @@ public static class PolicyCompiler
             CheckExemption(set, rule, key, findings);
             return;
         }
+        if (NeverExamined(rule))
+            findings.Add(new($"{key}.authenticated", $"'{rule.Name}' is never reached: only inbound mail is examined", IsError: false));
         // A content rule can be overruled by what the envelope demands, so it shadows nothing for certain.
         if (set.Rules.Take(index).FirstOrDefault(r => !r.NeedsContent && Shadows(r, rule)) is { } earlier)
             findings.Add(new(key, $"'{rule.Name}' is never reached: '{earlier.Name}' matches all of its mail before", IsError: false));
@@ -48,7 +50,7 @@ public static class PolicyCompiler
         {
             findings.Add(new(
                 key,
-                $"'{rule.Name}' depends on what the sender writes, so it only raises protection: mail that '{stricter.Name}' demands more for keeps that",
+                $"'{rule.Name}' goes by the mail itself and not by its envelope, so it only raises protection: mail that '{stricter.Name}' demands more for keeps that",
                 IsError: false));
         }
     }
@@ -79,6 +81,10 @@ public static class PolicyCompiler
         else if (normal > 0)
             findings.Add(new($"{key}.method", "lets mail out in clear where the methods before normal can't be had", IsError: false));
     }
+
+    private static bool NeverExamined(DomainRule rule) =>
+        rule.Conditions.OfType<Condition.DirectionIs>().Any(d => !d.AnyOf.Contains(Direction.Inbound))
+        && rule.Conditions.OfType<Condition.AuthenticatedIs>().Any(a => !a.AnyOf.Contains(AuthenticationVerdict.NotExamined));
 
     /// <summary>Every condition of the earlier rule stands in the later one too, so the later one can only match less.</summary>
     private static bool Shadows(DomainRule earlier, DomainRule later) =>

@@ -14,6 +14,7 @@ public sealed class AuthenticationTests
         _dmarc          TXT "v=DMARC1; p=reject"
         elsewhere       TXT "v=spf1 -all"
         _dmarc.careful  TXT "v=DMARC1; p=quarantine"
+        _dmarc.lax      TXT "v=DMARC1; p=none"
         """);
 
     [Fact]
@@ -72,6 +73,29 @@ public sealed class AuthenticationTests
     }
 
     [Fact]
+    public async Task A_rule_holds_what_fails_though_its_domain_asks_for_nothing_and_a_new_decision_goes_by_the_same_verdict()
+    {
+        await using var dns = await PrivateDns.StartAsync(Zone);
+        await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
+        await using var gateway = await StartAsync(sink, dns, "report", ["- name: unproved", "  authenticated: [dmarc-fail, dmarc-unknown]", "  action: hold"]);
+        var forged = Mails.Text(Mails.NewId(), "bob@lax.partner.test", "dora@example.org");
+        var reply = await SendAsync(gateway, "eve@elsewhere.partner.example", forged);
+        Assert.StartsWith("250 2.0.0 Queued as ", reply, StringComparison.Ordinal);
+        await gateway.Child.WaitForLineAsync("held by rule 'unproved': authentication is dmarc-fail", TimeSpan.FromSeconds(20));
+
+        // The verdict came with the mail, or this would let it go: which another person would have to approve.
+        (await gateway.ToolAsync("queue", "redecide", reply.Trim()["250 2.0.0 Queued as ".Length..])).Checked();
+        Assert.DoesNotContain("dora@example.org", (await gateway.ToolAsync("queue", "requests")).Checked().Text, StringComparison.Ordinal);
+        Assert.Contains("held", (await gateway.QueueAsync()).GetRawText(), StringComparison.OrdinalIgnoreCase);
+        var explained = (await gateway.ToolAsync(
+            "policy", "explain", "--config", gateway.ConfigurationFile, "--from", "bob@lax.partner.test", "--to", "dora@example.org", "--outside",
+            "--authenticated", "dmarc-fail", "--authenticated", "spf-pass")).Checked().Text;
+        Assert.Contains("→ unproved: authentication is dmarc-fail", explained, StringComparison.Ordinal);
+        Assert.Contains("held for a person", explained, StringComparison.Ordinal);
+        Assert.Equal(0, sink.Count);
+    }
+
+    [Fact]
     public async Task Mail_from_exempt_networks_is_examined_and_never_refused()
     {
         await using var dns = await PrivateDns.StartAsync(Zone);
@@ -96,11 +120,12 @@ public sealed class AuthenticationTests
         Assert.StartsWith("Received:", Encoding.ASCII.GetString(Assert.Single(sink.Messages).Content), StringComparison.Ordinal);
     }
 
-    private static async Task<GatewayProcess> StartAsync(SmtpSink sink, PrivateDns dns, string dmarc)
+    private static async Task<GatewayProcess> StartAsync(SmtpSink sink, PrivateDns dns, string dmarc, params IReadOnlyList<string> rules)
     {
         var gateway = new GatewayProcess(new GatewaySetup
         {
             NextHopPort = sink.Port,
+            RuleLines = rules,
             More = $"dns:\n  resolver: [{dns.Resolver}]\nauthentication:\n  dmarc: {dmarc}\n",
         });
         await gateway.StartAsync();

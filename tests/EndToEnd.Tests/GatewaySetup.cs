@@ -70,6 +70,9 @@ internal sealed record GatewaySetup
     /// <summary>What becomes of TNEF in mail to partners.</summary>
     public string Tnef { get; init; } = "keep";
 
+    /// <summary>Rules before the others, line by line.</summary>
+    public IReadOnlyList<string> RuleLines { get; init; } = [];
+
     /// <summary>Further keys of the KDC's section with their values, one for each line.</summary>
     public IReadOnlyList<string> KdcLines { get; init; } = [];
 
@@ -117,7 +120,7 @@ internal sealed record GatewaySetup
               retry: [1s, 2s, 5s]
               retry-held-after: 2s
               minimum-free-space: {MinimumFreeSpace}
-            rules:
+            rules:{string.Concat(RuleLines.Select(l => "\n  " + l))}
               - name: partners get S/MIME
                 recipient: [partner.example, sink.partner.example]
                 method: ca

@@ -53,6 +53,13 @@ internal static class PolicyCommands
         var header = new Option<string[]>("--header") { Description = "A header field \"Name: value\"; may be given several times." };
         var eml = new Option<string?>("--eml") { Description = "A message file, whose header fields are used." };
         var kind = new Option<MailKind?>("--kind") { Description = "As if it were of this kind: calendar, receipt or report. Without it: by the structure of --eml." };
+        var words = string.Join(", ", AuthenticationVerdicts.Words.Select(w => w.Word));
+        var authenticated = new Option<string[]>("--authenticated")
+        {
+            Description = $"As if its examination had come to this; may be given several times: {words}.",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        authenticated.AcceptOnlyFromAmong([.. AuthenticationVerdicts.Words.Select(w => w.Word)]);
         var outside = new Option<bool>("--outside") { Description = "As if it came from outside without authentication: always inbound." };
         var json = new Option<bool>("--json") { Description = "As JSON, for scripts." };
         var explain = new Command("explain", """
@@ -62,7 +69,7 @@ internal static class PolicyCommands
               gateway policy explain --from alice@example.org --to bob@partner.example --subject "Offer" --state /var/lib/gatewaysecure
               gateway policy explain --from alice@example.org --to bob@example.org --eml mail.eml --json
             """)
-        { config, state, from, to, subject, header, eml, kind, outside, json };
+        { config, state, from, to, subject, header, eml, kind, authenticated, outside, json };
         explain.SetAction(async (parsed, cancellationToken) =>
         {
             if (CommonOptions.Load(parsed.GetValue(config)!) is not { } configuration)
@@ -74,10 +81,12 @@ internal static class PolicyCommands
                 return ExitCode.Problem;
 
             var of = parsed.GetValue(kind) ?? (parsed.GetValue(eml) is { } file ? MailKinds.OfFile(file, sender is null) : MailKind.Ordinary);
+            var verdicts = AuthenticationVerdicts.Words.Where(w => (parsed.GetValue(authenticated) ?? []).Contains(w.Word)).Select(w => w.Verdict);
+            var content = new ContentFacts(headers.Value, of, [.. verdicts]);
             var look = preview(configuration, parsed.GetValue(state));
             var answers = new List<Answer>();
             foreach (var recipient in recipients)
-                answers.Add(await AnswerAsync(configuration.Policy, look, sender, recipient!, headers.Value, of, parsed.GetValue(outside), cancellationToken));
+                answers.Add(await AnswerAsync(configuration.Policy, look, sender, recipient!, content, parsed.GetValue(outside), cancellationToken));
             if (parsed.GetValue(json))
                 Console.WriteLine(JsonSerializer.Serialize(answers, CommonOptions.Json));
             else
@@ -92,13 +101,20 @@ internal static class PolicyCommands
         IProtectionPreview look,
         MailAddress? sender,
         MailAddress recipient,
-        ImmutableArray<HeaderFact> headers,
-        MailKind kind,
+        ContentFacts content,
         bool outside,
         CancellationToken cancellationToken)
     {
         var direction = outside ? Direction.Inbound : policy.DirectionOf(sender, recipient);
-        var explanation = PolicyEngine.Explain(policy, new MailFacts { Direction = direction, Sender = sender, Recipient = recipient, Headers = headers, Kind = kind });
+        var explanation = PolicyEngine.Explain(policy, new MailFacts
+        {
+            Direction = direction,
+            Sender = sender,
+            Recipient = recipient,
+            Headers = content.Headers,
+            Kind = content.Kind,
+            Authentication = content.Authentication,
+        });
         var uses = ImmutableArray.CreateBuilder<MethodPreview>();
         foreach (var method in explanation.Decision.Methods)
             uses.Add(new MethodPreview(method, await look.PreviewAsync(method, sender, recipient, cancellationToken)));

@@ -124,7 +124,7 @@ internal static class ConfigurationKeys
 
     public static readonly string[] Outcome = ["method", "action", "when-unavailable", "tnef"];
 
-    public static readonly string[] Rule = ["name", "direction", "sender", "recipient", "subject", "header", "kind", "mandatory", "exempt", .. Outcome];
+    public static readonly string[] Rule = ["name", "direction", "sender", "recipient", "authenticated", "subject", "header", "kind", "mandatory", "exempt", .. Outcome];
 
     /// <summary>By the names that the schema's definitions have.</summary>
     public static readonly FrozenDictionary<string, string[]> All = new Dictionary<string, string[]>

@@ -23,6 +23,8 @@ internal static class PolicyReader
     private static readonly ValueParser<TnefHandling> Tnef = ValueParsers.Word(
         ("keep", TnefHandling.Keep), ("open", TnefHandling.Open), ("open-if-possible", TnefHandling.OpenIfPossible));
 
+    private static readonly ValueParser<AuthenticationVerdict> Verdict = ValueParsers.Word([.. AuthenticationVerdicts.Words]);
+
     /// <summary>Null: hold or reject; else the method to fall back to.</summary>
     private static readonly ValueParser<(WhenUnavailable Then, ProtectionMethod? Method)> Fallback =
         ValueParsers.Word<(WhenUnavailable, ProtectionMethod?)>(
@@ -37,6 +39,8 @@ internal static class PolicyReader
     {
         // Rules that can't be read are left out, so that the others are checked all the same.
         var read = top.Sections("rules", ConfigurationKeys.Rule).Select(section => (Section: section, Rule: ReadRule(section))).ToList();
+        foreach (var (section, _) in top.Has("authentication") ? [] : read.Where(r => r.Section.Has("authenticated")))
+            section.Problem("authenticated", "needs the section 'authentication': without it no mail is examined");
         var rules = read.Where(r => r.Rule is not null).ToList();
         var (otherwise, ofDefault) = ReadDefault(top);
         if (ownDomains.IsEmpty)
@@ -80,6 +84,8 @@ internal static class PolicyReader
             yield return new Condition.RecipientIs(section.List<AddressPattern>("recipient", MailValues.Pattern!));
         if (section.Has("kind"))
             yield return new Condition.KindIs(section.List("kind", Kind));
+        if (section.Has("authenticated"))
+            yield return new Condition.AuthenticatedIs(section.List("authenticated", Verdict));
         if (section.Has("subject"))
             yield return new Condition.HeaderIs("Subject", section.List<TextPattern>("subject", MailValues.TextPattern!));
         var (single, pairs) = section.TextOrMapping<TextPattern>("header", MailValues.FieldName!, MailValues.TextPattern!);

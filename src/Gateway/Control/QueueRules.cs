@@ -32,5 +32,10 @@ internal sealed class QueueRules(ReceivingSettings settings)
     public Decision DecideWithoutHolds(SpooledMail item, int index) => Decide(item, index, HeadersOf(item), _withoutHolds);
 
     private Decision Decide(SpooledMail item, int index, ImmutableArray<HeaderFact> headers, PolicySnapshot policy) =>
-        _gate.Decide(item.Mail.Session.FromInside, item.Mail.Envelope.Sender, item.Mail.Envelope.Recipients[index].Address, headers, item.Mail.Kind, policy);
+        _gate.Decide(
+            item.Mail.Session.FromInside,
+            item.Mail.Envelope.Sender,
+            item.Mail.Envelope.Recipients[index].Address,
+            new ContentFacts(headers, item.Mail.Kind, item.Mail.Authentication),
+            policy);
 }

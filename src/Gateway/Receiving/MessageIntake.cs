@@ -97,7 +97,9 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), no.Lines[0]);
             return no;
         }
-        var decisions = envelope.Recipients.Select(r => intake.Gate.Decide(inside, envelope.Sender, r.Address, headers, kind)).ToImmutableArray();
+        var judgement = await JudgeAsync(cancellationToken);
+        var content = new ContentFacts(headers, kind, judgement?.Verdicts ?? []);
+        var decisions = envelope.Recipients.Select(r => intake.Gate.Decide(inside, envelope.Sender, r.Address, content)).ToImmutableArray();
         var refused = decisions.Count(d => d.Action == DecisionAction.Reject);
         // From outside one refusal refuses the whole: a report about part of it could go to a forged sender (RFC 5321 §6.2).
         if (refused == decisions.Length || (refused > 0 && !inside))
@@ -106,7 +108,6 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), reason);
             return intake.Gate.Refusal(peer, reason);
         }
-        var judgement = await JudgeAsync(cancellationToken);
         if (judgement?.Refusal is { } disowned)
         {
             intake.Log.RefusedByRule(writer.Id, peer.RemoteEndPoint.Address.ToString(), disowned.ToString());
@@ -132,6 +133,7 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             IsDisowned = judgement?.IsDisowned ?? false,
             RemovedFields = _guard.Removed,
             Kind = kind,
+            Authentication = content.Authentication,
         };
         SpooledMail item;
         try

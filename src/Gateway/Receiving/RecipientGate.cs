@@ -56,26 +56,24 @@ internal sealed class RecipientGate(ReceivingSettings settings)
 
     /// <summary>What the rules say of a whole mail for one recipient: asked when it is accepted, and when it is decided again.</summary>
     /// <param name="inside">It came from inside.</param>
-    /// <param name="headers">Of the mail, without our own trace field.</param>
-    /// <param name="kind">What its structure proves it to be.</param>
     /// <param name="policy">Null: the one in force.</param>
     public Decision Decide(
         bool inside,
         MailAddress? sender,
         MailAddress recipient,
-        ImmutableArray<HeaderFact> headers,
-        MailKind kind,
+        ContentFacts content,
         PolicySnapshot? policy = null)
     {
-        if (kind == MailKind.Journal)
+        if (content.Kind == MailKind.Journal)
             return JournalDecision(policy ?? settings.Policy);
         var decision = PolicyEngine.Decide(policy ?? settings.Policy, new MailFacts
         {
             Direction = DirectionOf(inside, sender, recipient),
             Sender = sender,
             Recipient = recipient,
-            Headers = headers,
-            Kind = kind,
+            Headers = content.Headers,
+            Kind = content.Kind,
+            Authentication = content.Authentication,
         });
         if (decision.Action != DecisionAction.Reject || !IsOurPostmaster(recipient))
             return decision;
@@ -121,3 +119,9 @@ internal sealed class RecipientGate(ReceivingSettings settings)
 
     private bool IsOurs(DomainName domain) => settings.Policy.OwnDomains.Contains(domain);
 }
+
+/// <summary>What is known once the content of a mail was seen.</summary>
+/// <param name="Headers">Without our own trace field.</param>
+/// <param name="Kind">What its structure proves it to be.</param>
+/// <param name="Authentication">What its examination came to; empty: it was not examined.</param>
+internal sealed record ContentFacts(ImmutableArray<HeaderFact> Headers, MailKind Kind, ImmutableArray<AuthenticationVerdict> Authentication);

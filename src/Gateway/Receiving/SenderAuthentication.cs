@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Text;
 using GatewaySecure.MailAuthentication;
+using GatewaySecure.Policies;
 using GatewaySecure.Smtp;
 using GatewaySecure.Smtp.Server;
+using Result = GatewaySecure.MailAuthentication.AuthenticationResult;
 
 namespace GatewaySecure.Gateway.Receiving;
 
@@ -30,7 +32,9 @@ internal sealed record AuthenticationPolicy(string ServiceId, DmarcHandling Dmar
 /// <param name="Refusal">Null: it may be accepted.</param>
 /// <param name="HoldReason">Null: it is not held for this.</param>
 /// <param name="IsDisowned">Its sender is told nothing: it is hardly the one it says.</param>
-internal sealed record ArrivalJudgement(string Field, SmtpReply? Refusal, string? HoldReason, bool IsDisowned);
+/// <param name="Verdicts">What rules may ask.</param>
+internal sealed record ArrivalJudgement(
+    string Field, SmtpReply? Refusal, string? HoldReason, bool IsDisowned, ImmutableArray<AuthenticationVerdict> Verdicts);
 
 /// <summary>Examines mail from outside while it arrives, and says what follows.</summary>
 internal sealed class SenderAuthentication(MailAuthenticator authenticator, AuthenticationPolicy policy)
@@ -46,16 +50,37 @@ internal sealed class SenderAuthentication(MailAuthenticator authenticator, Auth
     {
         var report = await examination.FinishAsync(cancellationToken);
         var field = Encoding.ASCII.GetString(AuthenticationResultsField.Write(policy.ServiceId, report, envelope.Sender?.ToString()));
+        var verdicts = VerdictsOf(report, IsExempt(peer)).ToImmutableArray();
         var wanted = IsExempt(peer) || isForPostmaster ? DmarcPolicy.None : report.Wanted;
         if (wanted == DmarcPolicy.Reject && policy.Dmarc == DmarcHandling.Reject)
         {
             var refusal = new SmtpReply(550, "5.7.1", $"{report.Dmarc.FromDomain} asks to reject mail that it did not send (DMARC), and this is such mail");
-            return new ArrivalJudgement(field, refusal, null, IsDisowned: true);
+            return new ArrivalJudgement(field, refusal, null, IsDisowned: true, verdicts);
         }
         var hold = wanted != DmarcPolicy.None && policy.Dmarc != DmarcHandling.Report
             ? $"the DMARC policy of {report.Dmarc.FromDomain}: {report.Dmarc.Reason}"
             : null;
-        return new ArrivalJudgement(field, null, hold, IsDisowned: wanted != DmarcPolicy.None);
+        return new ArrivalJudgement(field, null, hold, IsDisowned: wanted != DmarcPolicy.None, verdicts);
+    }
+
+    private static IEnumerable<AuthenticationVerdict> VerdictsOf(AuthenticationReport report, bool isExempt)
+    {
+        yield return report.Dmarc.Result switch
+        {
+            Result.Pass => AuthenticationVerdict.DmarcPass,
+            Result.Fail when report.Arc.Vouched is not null => AuthenticationVerdict.ArcVouched,
+            // Without SPF a failure says nothing.
+            Result.Fail when isExempt => AuthenticationVerdict.DmarcUnknown,
+            Result.Fail => AuthenticationVerdict.DmarcFail,
+            Result.TempError => AuthenticationVerdict.DmarcUnknown,
+            _ => AuthenticationVerdict.DmarcNone,
+        };
+        if (report.Spf.Result == Result.Pass)
+            yield return AuthenticationVerdict.SpfPass;
+        if (report.Spf.Result == Result.Fail)
+            yield return AuthenticationVerdict.SpfFail;
+        if (report.Dkim.Any(d => d.Result == Result.Pass))
+            yield return AuthenticationVerdict.DkimPass;
     }
 
     private bool IsExempt(SmtpPeer peer) => ReceivingSettings.Contains(policy.ExemptNetworks, peer.RemoteEndPoint.Address);

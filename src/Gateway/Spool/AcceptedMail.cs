@@ -31,6 +31,9 @@ internal sealed record AcceptedMail
     /// <summary>What its structure proved it to be.</summary>
     public MailKind Kind { get; init; }
 
+    /// <summary>What its examination came to; empty: it was not examined.</summary>
+    public ImmutableArray<AuthenticationVerdict> Authentication { get; init; } = [];
+
     /// <summary>Names of the header fields that its peer may not bring, and that were removed.</summary>
     public ImmutableArray<string> RemovedFields { get; init; } = [];
 }
