@@ -1,8 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
-using System.Security.Authentication;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using GatewaySecure.Addresses;
 using GatewaySecure.KdcCore;
@@ -28,21 +26,7 @@ public sealed class HttpKdc : IKdc, IKdcDirectory, IDisposable
     public HttpKdc(KdcServerAddress address, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(address);
-        var handler = new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            UseProxy = false,
-            UseCookies = false,
-            ConnectTimeout = address.Timeout,
-            // A connection does not outlive a change of the server's name or certificate for long.
-            PooledConnectionLifetime = TimeSpan.FromMinutes(10),
-        };
-        handler.SslOptions.EnabledSslProtocols = SslProtocols.Tls13;
-        handler.SslOptions.RemoteCertificateValidationCallback = (_, shown, chain, errors) =>
-            PinnedServer.Accepts(address.Trust, shown as X509Certificate2, chain, errors, time.GetUtcNow());
-        if (address.Client is { } certificate)
-            handler.SslOptions.ClientCertificates = [certificate];
-        _client = new HttpClient(handler) { BaseAddress = address.Url, Timeout = address.Timeout, MaxResponseContentBufferSize = LargestAnswer };
+        _client = PinnedHttp.Create(address, time, LargestAnswer);
     }
 
     public ValueTask<byte[]> ChallengeAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken) =>
@@ -122,25 +106,10 @@ public sealed class HttpKdc : IKdc, IKdcDirectory, IDisposable
         var other => throw new KdcUnavailableException($"The KDC has no answer now (status {(int)other})."),
     };
 
-    /// <summary>The whole body has arrived when this returns, so what follows can't be cut off in the middle.</summary>
     private async ValueTask<HttpResponseMessage> SendAsync(string operation, HttpContent content, CancellationToken cancellationToken)
     {
-        try
-        {
-            return await _client.PostAsync(new Uri("/kdc/v1/" + operation, UriKind.Relative), content, cancellationToken);
-        }
-        catch (HttpRequestException e) when (e.InnerException is AuthenticationException inner)
-        {
-            throw new KdcUnavailableException($"{_client.BaseAddress}: TLS with the KDC failed, or its certificate is not the pinned one: {inner.Message}", e);
-        }
-        catch (HttpRequestException e)
-        {
-            throw new KdcUnavailableException($"{_client.BaseAddress}: the KDC can't be reached: {e.Message}", e);
-        }
-        catch (TaskCanceledException e) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new KdcUnavailableException($"{_client.BaseAddress}: the KDC does not answer in time.", e);
-        }
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/kdc/v1/" + operation) { Content = content };
+        return await PinnedHttp.AskAsync(_client, request, cancellationToken);
     }
 
     private sealed record StandingQuestion(string Principal, string Address);

@@ -31,11 +31,15 @@ public sealed partial class PivCard
         _ => Present.First(s => s.Use == use),
     };
 
-    public CardPublicKey GenerateKey(CardSlot slot, CardKeyAlgorithm algorithm, DateTimeOffset now) =>
-        _application.Generate(Reference(slot), algorithm);
+    public CardPublicKey GenerateKey(CardSlot slot, CardKeyAlgorithm algorithm, DateTimeOffset now)
+    {
+        ClearCertificate(slot);
+        return _application.Generate(Reference(slot), algorithm);
+    }
 
     public void ImportKey(CardSlot slot, AsymmetricAlgorithm privateKey, DateTimeOffset now)
     {
+        ClearCertificate(slot);
         var (key, parts) = privateKey switch
         {
             RSA rsa => (CardPublicKey.Of(rsa), Parts(rsa)),
@@ -80,6 +84,13 @@ public sealed partial class PivCard
     /// <summary>A PIV card shows no name that could be written here.</summary>
     public void PutHolderName(string name)
     {
+    }
+
+    /// <summary>Before the key changes: a certificate beside another key would be taken for that one's.</summary>
+    private void ClearCertificate(CardSlot slot)
+    {
+        if (_application.GetObject(CertificateTag(slot)) is not null)
+            _application.PutObject(CertificateTag(slot), []);
     }
 
     /// <summary>The key history (part 1 §3.3.3) counts the retired keys with certificates, for programs that go by it.</summary>

@@ -27,9 +27,9 @@ public sealed class ArrowTests
         ["MailProtection"] = ["Addresses", "KdcCore"],
         ["Storage"] = ["Addresses", "KdcCore"],
         ["Gateway"] = ["Addresses", "Dns", "MailAuthentication", "Milter", "MailRouting", "ServerHost", "Settings", "Smtp", "Policies", "KdcCore", "KdcTransport", "HsmAdapter", "MailProtection", "Storage"],
-        ["KdcServer"] = ["Addresses", "CertificateAuthority", "ServerHost", "Settings", "KdcCore", "HsmAdapter", "Storage"],
+        ["KdcServer"] = ["Addresses", "CertificateAuthority", "ServerHost", "Settings", "KdcCore", "KdcTransport", "HsmAdapter", "Storage"],
         ["CardClient"] = ["Addresses", "KdcCore", "MailProtection", "SmartCard", "Cards"],
-        ["CardEnrollment"] = ["Addresses", "KdcCore", "HsmAdapter", "Storage", "SmartCard", "VirtualCard", "Cards"],
+        ["CardEnrollment"] = ["Addresses", "KdcCore", "KdcTransport", "HsmAdapter", "Storage", "SmartCard", "VirtualCard", "Cards"],
         ["Demo"] =
         [
             "Addresses", "Settings", "Smtp", "KdcCore", "HsmAdapter", "MailProtection", "Storage", "SmartCard", "VirtualCard", "Cards", "Gateway",

@@ -1,7 +1,7 @@
-namespace GatewaySecure.CardClient;
+namespace GatewaySecure.Cards;
 
 /// <summary>Reads a PIN or another code without showing it. The caller clears the characters.</summary>
-internal static class PinEntry
+public static class PinEntry
 {
     private const int MaxLength = 64;
 

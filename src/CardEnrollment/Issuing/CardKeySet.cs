@@ -1,0 +1,104 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using GatewaySecure.KdcCore;
+using GatewaySecure.SmartCard;
+
+namespace GatewaySecure.CardEnrollment.Issuing;
+
+/// <summary>The keys of a card that is being issued: made, moved aside, compared and shown. Everything here may be done again after an interruption.</summary>
+internal sealed class CardKeySet(IIssuableCard card, TimeProvider time)
+{
+    /// <summary>A PIV card without the vendor's metadata does not show a key before its certificate is there.</summary>
+    private readonly Dictionary<CardUse, CardPublicKey> _made = [];
+
+    /// <summary>The key of that use that is on the card now; null where there is none, or the card can't tell.</summary>
+    public CardHeldKey? Present(CardUse use)
+    {
+        var slot = SlotOf(use);
+        return card.ReadKeys().FirstOrDefault(k => k.Slot.Name == slot.Name)
+            ?? (_made.TryGetValue(use, out var made) ? new CardHeldKey(slot, made) : null);
+    }
+
+    public bool Holds(MadeKey key) => Present(key.Use) is { } held && PublicKeyInfo(held.Public).AsSpan().SequenceEqual(key.PublicKey.Span);
+
+    public MadeKey Make(CardUse use, CardKeyAlgorithm algorithm)
+    {
+        var made = _made[use] = card.GenerateKey(SlotOf(use), algorithm, time.GetUtcNow());
+        return new MadeKey(use, PublicKeyInfo(made));
+    }
+
+    /// <summary>
+    /// The decipher key goes to a slot for old mail, where the card can do that. Interrupted between key and certificate, the key is found where it
+    /// went.
+    /// </summary>
+    /// <param name="keep">The one that is being issued; empty where there is none yet.</param>
+    /// <returns>False where a key is going to be lost on this card.</returns>
+    public bool RetireDecipherKey(ReadOnlySpan<byte> keep)
+    {
+        if (Present(CardUse.Decipher) is not { Certificate.IsEmpty: false } old || PublicKeyInfo(old.Public).AsSpan().SequenceEqual(keep))
+            return true;
+        if (card.ReadKeys().FirstOrDefault(k => k.Slot.Retired && k.Public.IsSameAs(old.Public)) is { } moved)
+        {
+            card.PutCertificate(moved.Slot, old.Certificate);
+            return true;
+        }
+        try
+        {
+            card.RetireKey(old.Slot);
+            return true;
+        }
+        catch (CardException e) when (e.Fault == CardFault.NotSupported)
+        {
+            // Cards of this kind keep one key for mail; the caller tells what that means.
+            return false;
+        }
+    }
+
+    /// <summary>A request signed by the key itself, which proves that the card has it. The user's PIN is verified for this use.</summary>
+    public KeyRequest Request(CardUse use, string name)
+    {
+        var subject = new X500DistinguishedNameBuilder();
+        subject.AddCommonName(name);
+        using var key = Signer(use);
+        var (request, generator) = key switch
+        {
+            RSA rsa => (new CertificateRequest(subject.Build(), rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1),
+                X509SignatureGenerator.CreateForRSA(rsa, RSASignaturePadding.Pkcs1)),
+            _ => (new CertificateRequest(subject.Build(), (ECDsa)key, HashOf((ECDsa)key)), X509SignatureGenerator.CreateForECDsa((ECDsa)key)),
+        };
+        return new KeyRequest(use, request.CreateSigningRequest(generator));
+    }
+
+    /// <summary>PKCS #1 v1.5, or ECDSA as DER, over SHA-256 (SHA-384 by a key on P-384).</summary>
+    public byte[] Sign(CardUse use, ReadOnlySpan<byte> text)
+    {
+        using var key = Signer(use);
+        return key switch
+        {
+            RSA rsa => rsa.SignData(text, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1),
+            _ => ((ECDsa)key).SignData(text, HashOf((ECDsa)key), DSASignatureFormat.Rfc3279DerSequence),
+        };
+    }
+
+    public CardSlot SlotOf(CardUse use) =>
+        card.Slot(use) ?? throw new CardException(CardFault.NotSupported, $"This card has no place for a key of the use {use}.");
+
+    public static byte[] PublicKeyInfo(CardPublicKey key)
+    {
+        if (key.Rsa is { } numbers)
+        {
+            using var rsa = RSA.Create(numbers);
+            return rsa.ExportSubjectPublicKeyInfo();
+        }
+        using var curve = ECDiffieHellman.Create(key.Ec!.Value);
+        return curve.ExportSubjectPublicKeyInfo();
+    }
+
+    private AsymmetricAlgorithm Signer(CardUse use)
+    {
+        var held = Present(use) ?? throw new CardException(CardFault.NotFound, $"The card does not show its key of the use {use}.");
+        return held.Public.Rsa is null ? new CardEcdsa(card, held) : new CardRsa(card, held);
+    }
+
+    private static HashAlgorithmName HashOf(ECDsa key) => key.KeySize > 256 ? HashAlgorithmName.SHA384 : HashAlgorithmName.SHA256;
+}

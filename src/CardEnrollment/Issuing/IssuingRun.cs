@@ -1,0 +1,166 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text;
+using GatewaySecure.KdcCore;
+using GatewaySecure.SmartCard;
+
+namespace GatewaySecure.CardEnrollment.Issuing;
+
+/// <summary>
+/// Issues one card, step by step. What was done is the KDC's record and the card itself, nothing of this program: a run that ended anywhere, or
+/// was killed, is begun again and does only what is missing. The master key comes last: a card given up half-way opens nothing.
+/// </summary>
+internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA transportKey, IssuingTerms terms, TimeProvider time)
+{
+    private readonly CardKeySet _keys = new(card, time);
+    private readonly CardCodeSet _codes = new(card, terms.UserPin);
+
+    /// <param name="stop">Heard between steps only: a step is finished, or the card fails.</param>
+    /// <exception cref="CardException">The card failed, or its codes are others.</exception>
+    /// <exception cref="AdministrationException">The KDC refuses.</exception>
+    /// <exception cref="IOException">The KDC does not answer.</exception>
+    /// <exception cref="IssuingDeclinedException">The operator did not confirm what it means.</exception>
+    public async Task<IssuingRecord> RunAsync(IssuingOrder order, IProgress<IssuingStep>? progress, CancellationToken stop)
+    {
+        var record = await desk.OpenAsync(order, stop);
+        progress?.Report(IssuingStep.Ordered);
+        if (record.Step == IssuingStep.Active)
+            return record;
+        if (record.EscrowedKey.IsEmpty && record.Step < IssuingStep.KeysMade && !terms.Confirm(
+                "The encryption key is made on the card and nobody has a copy: if the card is lost or breaks, all S/MIME mail to it can't be read any more."))
+            throw new IssuingDeclinedException();
+        _codes.Open(Candidates(record));
+        var steps = new (IssuingStep Step, Func<IssuingRecord, Task<IssuingRecord>> Do)[]
+        {
+            (IssuingStep.KeysMade, MakeKeysAsync),
+            (IssuingStep.KeyImported, ImportAsync),
+            (IssuingStep.Certified, CertifyAsync),
+            (IssuingStep.CodesSet, SetCodesAsync),
+            (IssuingStep.MasterKeyWritten, WriteMasterKeyAsync),
+            (IssuingStep.Active, FinishAsync),
+        };
+        foreach (var (step, work) in steps)
+        {
+            stop.ThrowIfCancellationRequested();
+            record = await work(record);
+            progress?.Report(step);
+        }
+        return record;
+    }
+
+    private IReadOnlyList<CardCodes> Candidates(IssuingRecord record)
+    {
+        var earlier = terms.PresentCodes ?? record.EarlierCodes ?? terms.FactoryCodes;
+        return record.Step switch
+        {
+            >= IssuingStep.CodesSet => [record.Codes],
+            IssuingStep.CodesBegun => [record.Codes, earlier],
+            _ => [earlier],
+        };
+    }
+
+    private async Task<IssuingRecord> MakeKeysAsync(IssuingRecord record)
+    {
+        if (record.Step >= IssuingStep.KeysMade && record.Keys.All(_keys.Holds))
+            return record;
+        if (record.Step >= IssuingStep.Certified)
+            throw new AdministrationException("The card has other keys than those that were certified for it. Give this issuing up ('cardstation abandon') and begin anew.");
+        if (!_keys.RetireDecipherKey(record.EscrowedKey.Span) && !terms.Confirm(
+                "This card keeps one key for mail: the present one is lost on it. Old S/MIME mail needs that key from escrow, on another card."))
+            throw new IssuingDeclinedException();
+        card.PutHolderName(record.HolderName);
+        var order = record.Order;
+        var keys = ImmutableArray.CreateBuilder<MadeKey>();
+        keys.Add(_keys.Make(CardUse.Sign, order.Algorithm));
+        keys.Add(_keys.Make(CardUse.Authenticate, order.Algorithm));
+        // One key for both is on the tickets' curve.
+        var shared = !order.HasAesSlot && _keys.SlotOf(CardUse.Ticket) == _keys.SlotOf(CardUse.Decipher);
+        if (record.EscrowedKey.IsEmpty)
+            keys.Add(_keys.Make(CardUse.Decipher, shared ? CardKeyAlgorithm.P256 : order.Algorithm));
+        if (!order.HasAesSlot && !shared)
+            keys.Add(_keys.Make(CardUse.Ticket, CardKeyAlgorithm.P256));
+        return await desk.ReportKeysAsync(record, keys.ToImmutable(), CancellationToken.None);
+    }
+
+    private async Task<IssuingRecord> ImportAsync(IssuingRecord record)
+    {
+        if (record.EscrowedKey.IsEmpty || _keys.Holds(new MadeKey(CardUse.Decipher, record.EscrowedKey)))
+            return record.Step >= IssuingStep.KeyImported ? record : await desk.ReportImportAsync(record, CancellationToken.None);
+        var sealedKey = await desk.FetchEncryptionKeyAsync(record, CancellationToken.None);
+        var clear = TransportEncryption.OpenPrivateKey(transportKey, sealedKey.Span);
+        try
+        {
+            using var key = TransportedKey.Read(clear, record.EscrowedKey.Span);
+            card.ImportKey(_keys.SlotOf(CardUse.Decipher), key, time.GetUtcNow());
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(clear);
+        }
+        return await desk.ReportImportAsync(record, CancellationToken.None);
+    }
+
+    private async Task<IssuingRecord> CertifyAsync(IssuingRecord record)
+    {
+        if (record.Step < IssuingStep.Certified)
+        {
+            var requests = ImmutableArray.CreateBuilder<KeyRequest>();
+            foreach (var use in new[] { CardUse.Sign, CardUse.Authenticate })
+            {
+                _codes.ForUse(use);
+                requests.Add(_keys.Request(use, record.HolderName));
+            }
+            record = await desk.CertifyAsync(record, requests.ToImmutable(), CancellationToken.None);
+            _codes.ForIssuing();
+        }
+        foreach (var certificate in record.Certificates)
+        {
+            if (_keys.Present(certificate.Use) is not { } held || !held.Certificate.Span.SequenceEqual(certificate.Der.Span))
+                card.PutCertificate(_keys.SlotOf(certificate.Use), certificate.Der);
+        }
+        return record;
+    }
+
+    private async Task<IssuingRecord> SetCodesAsync(IssuingRecord record)
+    {
+        if (record.Step < IssuingStep.CodesBegun)
+            record = await desk.BeginCodesAsync(record, CancellationToken.None);
+        // This run's PIN is on the card already. Handed over before the record says so: it must not get lost.
+        terms.Letter(new HolderLetter(record.Order.Serial, record.Order.Holder, terms.UserPin, record.Codes.Unblocking));
+        _codes.Change(record.Codes);
+        return record.Step >= IssuingStep.CodesSet ? record : await desk.ReportCodesAsync(record, CancellationToken.None);
+    }
+
+    private async Task<IssuingRecord> WriteMasterKeyAsync(IssuingRecord record)
+    {
+        if (record.Step >= IssuingStep.MasterKeyWritten)
+            return record;
+        var delivery = await desk.FetchMasterKeyAsync(record, CancellationToken.None);
+        if (!delivery.SealedKey.IsEmpty)
+        {
+            // The card clears it, whatever happens.
+            card.PutMasterKey(transportKey.Decrypt(delivery.SealedKey.Span, TransportEncryption.Padding));
+        }
+        card.PutIdentity(delivery.Identity.Encode());
+        return await desk.ReportMasterKeyAsync(record, CancellationToken.None);
+    }
+
+    private async Task<IssuingRecord> FinishAsync(IssuingRecord record)
+    {
+        var receipt = Receipt.Of(record, time.GetUtcNow());
+        _codes.ForUse(CardUse.Sign);
+        return await desk.FinishAsync(record, receipt, _keys.Sign(CardUse.Sign, Encoding.UTF8.GetBytes(receipt)), CancellationToken.None);
+    }
+}
+
+/// <summary>What the people at the station say about a run.</summary>
+/// <param name="UserPin">The user's own, or a random one.</param>
+/// <param name="PresentCodes">The card's codes as the operator knows them; null: as the record says.</param>
+/// <param name="FactoryCodes">Of a card that was never issued.</param>
+/// <param name="Letter">Takes the PIN over, each time it is another one.</param>
+/// <param name="Confirm">Asks the operator whether what he reads may be.</param>
+internal sealed record IssuingTerms(
+    string UserPin, CardCodes? PresentCodes, CardCodes FactoryCodes, Action<HolderLetter> Letter, Func<string, bool> Confirm);
+
+/// <summary>The operator was told what it means, and did not confirm.</summary>
+internal sealed class IssuingDeclinedException() : Exception("Not confirmed; nothing was changed on the card.");
