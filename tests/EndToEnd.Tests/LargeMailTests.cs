@@ -15,12 +15,15 @@ public sealed class LargeMailTests(ITestOutputHelper output)
     [InlineData("normal", "someone@outside.example")]
     [InlineData("ca", PartnerAddress)]
     [InlineData("kdc", "bob@example.org")]
-    public async Task Two_hundred_megabytes_pass_in_less_than_64_more(string method, string recipient)
+    [InlineData("normal", "someone@outside.example", true)]
+    [InlineData("ca", PartnerAddress, true)]
+    public async Task Two_hundred_megabytes_pass_in_less_than_64_more(string method, string recipient, bool isSigned = false)
     {
         var cancel = TestContext.Current.CancellationToken;
         await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
         using var partner = new Partner(PartnerAddress);
-        await using var gateway = new GatewayProcess(new GatewaySetup { NextHopPort = sink.Port });
+        using var dkim = isSigned ? await DkimKeys.MakeAsync() : null;
+        await using var gateway = new GatewayProcess(new GatewaySetup { NextHopPort = sink.Port, More = dkim?.Lines ?? "" });
         partner.TellAuthority(gateway);
         partner.TellCertificate(gateway);
         await gateway.StartAsync();
@@ -38,7 +41,7 @@ public sealed class LargeMailTests(ITestOutputHelper output)
         var sent = await SubmitAsync(gateway, recipient, Size);
         await sink.WaitForAsync(4, TimeSpan.FromSeconds(120));
         var growth = gateway.Child.ReadMemory().Peak - before;
-        output.WriteLine($"{method}: {before >> 20} MB resident before, grew by {growth >> 20} MB");
+        output.WriteLine($"{method}{(isSigned ? " with DKIM" : "")}: {before >> 20} MB resident before, grew by {growth >> 20} MB");
 
         var arrived = sink.Messages[3].Content;
         var file = gateway["large.eml"];
@@ -57,6 +60,12 @@ public sealed class LargeMailTests(ITestOutputHelper output)
                 Assert.True(opened.ExitCode == 0, opened.All);
                 Assert.Equal(sent, await BodyHashAsync(clear));
                 break;
+        }
+        if (dkim is not null)
+        {
+            Assert.StartsWith("DKIM-Signature:", Encoding.Latin1.GetString(arrived.AsSpan(0, 100)), StringComparison.Ordinal);
+            await using var dns = await PrivateDns.StartAsync(dkim.Zone);
+            Assert.Equal("pass\npass\n", await DkimKeys.VerifyAsync(arrived, dns));
         }
         Assert.True(growth < Allowed, $"The gateway grew by {growth >> 20} MB.");
     }
