@@ -7,11 +7,11 @@ using GatewaySecure.SmartCard;
 
 namespace GatewaySecure.CardEnrollment;
 
-/// <summary>What to put on a card, and for whom.</summary>
+/// <summary>What to put on a card, and for whom, beside a software vault.</summary>
 /// <param name="AdminPin">The card's present administrator's code: PW3, management key in hexadecimal, security officer's PIN.</param>
 /// <param name="UserPin">Chosen by the user; null: a random one of six digits.</param>
 /// <param name="Authority">Certifies the decipher key for S/MIME; null: no certificate.</param>
-public sealed record CardOrder(MailAddress Address, string Name, string AdminPin, string? UserPin, CardAuthority? Authority)
+public sealed record TrialOrder(MailAddress Address, string Name, string AdminPin, string? UserPin, CardAuthority? Authority)
 {
     /// <summary>A PIV card's present PUK.</summary>
     public string UnblockingCode { get; init; } = "12345678";
@@ -46,7 +46,7 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
     /// <exception cref="CardException">The card failed, or refused the administrator's PIN.</exception>
     /// <exception cref="AdministrationException">The principal is not in good standing, or nobody's address.</exception>
     public async Task<IssuedCard> IssueAsync(
-        IIssuableCard card, CardOrder order, Action<PinLetter> letter, CancellationToken cancellationToken)
+        IIssuableCard card, TrialOrder order, Action<PinLetter> letter, CancellationToken cancellationToken)
     {
         // Before anything is changed: the card would refuse it half-way.
         if (order.UserPin is { } chosen && PinLife.Objection(card.Kind, CardPin.User, chosen) is { } objection)
@@ -79,7 +79,7 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
     }
 
     /// <summary>Sign, authenticate, and decipher, whose public half is the result. Where the card can, the old decipher key stays for old mail.</summary>
-    private static CardPublicKey MakeKeys(IIssuableCard card, CardOrder order, bool hasAesSlot, DateTimeOffset created)
+    private static CardPublicKey MakeKeys(IIssuableCard card, TrialOrder order, bool hasAesSlot, DateTimeOffset created)
     {
         var decipher = Slot(card, CardUse.Decipher);
         if (card.ReadKeys().FirstOrDefault(k => k.Slot == decipher) is { Certificate.IsEmpty: false })
@@ -102,7 +102,7 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
 
     /// <summary>A card without an AES slot: its public point goes to the KDC, the realm's key to the card.</summary>
     private async Task<Principal> RegisterAsync(
-        IIssuableCard card, CardOrder order, CardPublicKey decipher, Principal principal, string serial, DateTimeOffset created, CancellationToken cancellationToken)
+        IIssuableCard card, TrialOrder order, CardPublicKey decipher, Principal principal, string serial, DateTimeOffset created, CancellationToken cancellationToken)
     {
         var slot = Slot(card, CardUse.Ticket);
         var ticket = slot == Slot(card, CardUse.Decipher) ? decipher : card.GenerateKey(slot, CardKeyAlgorithm.P256, created);
@@ -112,12 +112,12 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
         return registered;
     }
 
-    private static PinLetter Codes(CardOrder order, CardDescription card) => new(
+    private static PinLetter Codes(TrialOrder order, CardDescription card) => new(
         card.Serial, order.Address, order.UserPin ?? Digits(6),
         card.Kind == CardKind.Piv ? RandomNumberGenerator.GetHexString(48) : Digits(8),
         card.Kind == CardKind.Token ? null : Digits(8));
 
-    private static void SetCodes(IIssuableCard card, CardOrder order, PinLetter pins, Action<PinLetter> letter)
+    private static void SetCodes(IIssuableCard card, TrialOrder order, PinLetter pins, Action<PinLetter> letter)
     {
         letter(pins);
         if (card.Kind == CardKind.Piv)
@@ -150,7 +150,7 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
         return ValueTask.CompletedTask;
     }
 
-    private async Task<Principal> PrincipalAsync(CardOrder order, CancellationToken cancellationToken)
+    private async Task<Principal> PrincipalAsync(TrialOrder order, CancellationToken cancellationToken)
     {
         var found = await administration.FindAsync(order.Address, cancellationToken);
         if (found?.Objection(time.GetUtcNow()) is { } objection)
@@ -158,7 +158,7 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
         return found ?? await administration.CreateAsync(PrincipalKind.User, order.Name, [order.Address], [], null, cancellationToken);
     }
 
-    private static X509Certificate2 Certify(CardPublicKey key, CardOrder order, CardAuthority authority, DateTimeOffset now)
+    private static X509Certificate2 Certify(CardPublicKey key, TrialOrder order, CardAuthority authority, DateTimeOffset now)
     {
         var subject = new X500DistinguishedNameBuilder();
         subject.AddCommonName(order.Name);

@@ -40,7 +40,7 @@ issue.SetAction((parse, cancellationToken) => Guarded(async () =>
     await using var station = await StationState.OpenAsync(parse.GetRequiredValue(state), cancellationToken);
     using var card = CardConnection.Open(new CardChoice(parse.GetValue(reader), parse.GetValue(virtualCard), parse.GetValue(module), parse.GetValue(token)));
     using var authority = Authority(parse.GetValue(caCertificate), parse.GetValue(caKey));
-    var order = new CardOrder(
+    var order = new TrialOrder(
         holder,
         parse.GetValue(name) ?? holder.ToString(),
         FirstLine(parse.GetValue(adminPinFile)) ?? (card.Card.Kind == CardKind.Piv ? VirtualPivCard.DefaultManagementKey : VirtualOpenPgpCard.DefaultAdminPin),

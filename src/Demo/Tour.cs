@@ -175,7 +175,7 @@ internal sealed class Tour : IAsyncDisposable
         var file = _setup.CardFile(name);
         using var card = VirtualOpenPgpCard.Create(file);
         using var connection = CardConnection.Of(card);
-        var order = new CardOrder(MailAddress.Parse(address), name, VirtualOpenPgpCard.DefaultAdminPin, pin, Authority: null);
+        var order = new TrialOrder(MailAddress.Parse(address), name, VirtualOpenPgpCard.DefaultAdminPin, pin, Authority: null);
         var issued = await new CardIssuing(_gateway.Administration, TimeProvider.System).IssueAsync(connection.Card, order, _ => { }, cancellationToken);
         _say.Note($"{name} has a virtual smart card, number {issued.Serial}, PIN {pin}: {Shown(file)}");
     }

@@ -41,7 +41,7 @@ public sealed class OpenWithCardTests : IAsyncLifetime
         {
             await new CardIssuing(administration, TimeProvider.System).IssueAsync(
                 OpenPgpCard.Select(new LocalCardChannel(card.Atr, a => card.Process(a), card.Reset)),
-                new CardOrder(MailAddress.Parse("bob@example.org"), "Bob", VirtualOpenPgpCard.DefaultAdminPin, Pin, Authority()),
+                new TrialOrder(MailAddress.Parse("bob@example.org"), "Bob", VirtualOpenPgpCard.DefaultAdminPin, Pin, Authority()),
                 letter => _adminPin = letter.AdminPin,
                 Cancel);
         }

@@ -115,7 +115,7 @@ public sealed class TicketCardTests : IDisposable
         var administration = new KdcAdministration(ExampleRealm, ports, TimeProvider.System, "test");
         await administration.CreateAsync(PrincipalKind.User, "alice", [Alice], [], null, Cancel);
         PinLetter? letter = null;
-        var order = new CardOrder(Bob, "Bob", adminPin, Pin, null) { Algorithm = CardKeyAlgorithm.P256, RealmKey = realm.PublicKey };
+        var order = new TrialOrder(Bob, "Bob", adminPin, Pin, null) { Algorithm = CardKeyAlgorithm.P256, RealmKey = realm.PublicKey };
         await new CardIssuing(administration, TimeProvider.System).IssueAsync(card, order, l => letter = l, Cancel);
         var gateway = await administration.EnsureGatewayAsync("gateway", [DomainName.Parse("example.org")], Cancel);
         var kdc = new KdcService(KdcOptions.For(ExampleRealm), ports, TimeProvider.System);
