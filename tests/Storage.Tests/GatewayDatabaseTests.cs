@@ -150,6 +150,9 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
             await old.OpenAsync(Cancel);
             await using var command = old.CreateCommand();
             command.CommandText = """
+                DROP TABLE card_key;
+                DROP TABLE card;
+                ALTER TABLE principal DROP COLUMN card_hold;
                 DROP TABLE issue_record;
                 CREATE TABLE issue_record (ticket_id BLOB NOT NULL PRIMARY KEY, context BLOB NOT NULL) STRICT, WITHOUT ROWID;
                 INSERT INTO issue_record VALUES (zeroblob(16), $context);
