@@ -96,6 +96,38 @@ public sealed class AuthenticationTests
     }
 
     [Fact]
+    public async Task Mail_from_outside_is_sealed_as_it_leaves_though_it_was_changed_on_the_way()
+    {
+        using var keys = await DkimKeys.MakeAsync();
+        await using var dns = await PrivateDns.StartAsync(Zone, keys.Zone);
+        await using var filter = await OddFilter.StartAsync();
+        await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
+        await using var gateway = await StartAsync(
+            sink, dns, $"report\n{keys.ArcLines}scanners: [{{ name: virus, milter: '127.0.0.1:{filter.Port}', direction: inbound }}]");
+        var text = "X-Test: describe\r\n" + Mails.Text(Mails.NewId(), "bob@partner.test", "dora@example.org");
+        Assert.StartsWith("250", await SendAsync(gateway, "bob@partner.test", text), StringComparison.Ordinal);
+        await sink.WaitForAsync(1, TimeSpan.FromSeconds(30));
+        var arrived = sink.Messages[0].Content;
+        Assert.StartsWith("ARC-Seal: i=1; a=rsa-sha256; cv=none;", Encoding.ASCII.GetString(arrived), StringComparison.Ordinal);
+        Assert.Contains("\r\nARC-Authentication-Results: i=1; gateway.example.org;\r\n\tspf=pass", Encoding.ASCII.GetString(arrived), StringComparison.Ordinal);
+        Assert.Contains("\r\nX-Seen: ", Encoding.ASCII.GetString(arrived), StringComparison.Ordinal);
+        Assert.Equal("pass\n", await DkimKeys.VerifyAsync(arrived, dns, "arc-verify"));
+        Assert.Contains("Sealed with ARC.", gateway.LogText, StringComparison.Ordinal);
+
+        // It comes again, by a forwarder: the chain goes on.
+        Assert.StartsWith("250", await SendAsync(gateway, "bob@partner.test", Encoding.Latin1.GetString(arrived)), StringComparison.Ordinal);
+        await sink.WaitForAsync(2, TimeSpan.FromSeconds(30));
+        Assert.StartsWith("ARC-Seal: i=2; a=rsa-sha256; cv=pass;", Encoding.ASCII.GetString(sink.Messages[1].Content), StringComparison.Ordinal);
+        Assert.Equal("pass\n", await DkimKeys.VerifyAsync(sink.Messages[1].Content, dns, "arc-verify"));
+
+        // And with its text changed: what is broken gets no seal.
+        var broken = Encoding.Latin1.GetString(arrived).Replace("Second line.", "Another line.", StringComparison.Ordinal);
+        Assert.StartsWith("250", await SendAsync(gateway, "bob@partner.test", broken), StringComparison.Ordinal);
+        await sink.WaitForAsync(3, TimeSpan.FromSeconds(30));
+        Assert.DoesNotContain("ARC-Seal: i=2", Encoding.ASCII.GetString(sink.Messages[2].Content), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Mail_from_exempt_networks_is_examined_and_never_refused()
     {
         await using var dns = await PrivateDns.StartAsync(Zone);

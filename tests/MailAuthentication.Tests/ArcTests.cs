@@ -67,7 +67,65 @@ public sealed class ArcTests(AuthenticationFixture fixture)
         Assert.Equal((AuthenticationResult.Pass, null), (report.Arc.Result, report.Arc.Vouched));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    public async Task Our_seal_goes_on_a_chain_and_dkimpy_and_mimekit_agree(int earlier)
+    {
+        var mail = await AuthenticationFixture.SignAsync(Mail, fixture.Rsa);
+        for (var i = 0; i < earlier; i++)
+            mail = await SealOursAsync(mail, i);
+        mail = await SealOursAsync(mail, earlier);
+        var report = await fixture.ExamineAsync(mail, trustedSealers: "sealer.test");
+        Assert.Equal((AuthenticationResult.Pass, earlier + 1, "sealer.test"), (report.Arc.Result, report.Arc.Sealers.Length, report.Arc.Vouched));
+        Assert.Equal("pass\n", (await fixture.PythonAsync(mail, "arc-verify", "--dns", fixture.DnsPort)).Text);
+        using var stream = new MemoryStream(mail);
+        var verified = await new MimeKit.Cryptography.ArcVerifier(new PublishedKeys(fixture.Resolver)).VerifyAsync(
+            await MimeKit.MimeMessage.LoadAsync(stream, TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
+        Assert.Equal(MimeKit.Cryptography.ArcSignatureValidationResult.Pass, verified.Chain);
+    }
+
+    [Fact]
+    public async Task What_came_sealed_by_others_is_sealed_further()
+    {
+        var mail = await SealOursAsync(await SealAsync(Mail), 1);
+        Assert.Equal(2, (await fixture.ExamineAsync(mail)).Arc.Sealers.Length);
+        Assert.Equal("pass\n", (await fixture.PythonAsync(mail, "arc-verify", "--dns", fixture.DnsPort)).Text);
+    }
+
+    [Theory]
+    [InlineData("cv=none", "cv=fail", 1)]
+    [InlineData("ARC-Seal:", "X-Seal:", 1)]
+    [InlineData("", "", 0)]
+    [InlineData("", "", 2)]
+    public async Task What_is_not_the_chain_that_came_is_not_sealed(string before, string after, int sets)
+    {
+        var text = Encoding.Latin1.GetString(await SealAsync(Mail));
+        var mail = Encoding.Latin1.GetBytes(before.Length == 0 ? text : text.Replace(before, after, StringComparison.Ordinal));
+        Assert.Equal(mail, await SealOursAsync(mail, sets));
+    }
+
+    private async Task<byte[]> SealOursAsync(byte[] mail, int sets)
+    {
+        const string Results = "Authentication-Results: lists.sealer.test;\r\n\tdmarc=pass\r\n\t reason=\"x\"\r\n\t header.from=dkim.test\r\n";
+        var fields = await new Dkim.ArcSealer(fixture.Sealer, TimeProvider.System).SealAsync(
+            (stream, token) => stream.WriteAsync(mail, token), sets, Results, TestContext.Current.CancellationToken);
+        return [.. fields, .. mail];
+    }
+
     private async Task<byte[]> SealAsync(byte[] mail) => (await fixture.PythonAsync(
         mail, "arc-sign", "--domain", "sealer.test", "--selector", "arc", "--key", fixture.KeyFile(fixture.Sealer), "--server-id", "lists.sealer.test"))
         .Checked().Output;
+}
+
+/// <summary>Finds keys where they are published, for MimeKit.</summary>
+internal sealed class PublishedKeys(Dns.IDnsResolver dns) : MimeKit.Cryptography.DkimPublicKeyLocatorBase
+{
+    public override Org.BouncyCastle.Crypto.AsymmetricKeyParameter LocatePublicKey(
+        string methods, string domain, string selector, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException("It is asked asynchronously.");
+
+    public override async Task<Org.BouncyCastle.Crypto.AsymmetricKeyParameter> LocatePublicKeyAsync(
+        string methods, string domain, string selector, CancellationToken cancellationToken = default) =>
+        GetPublicKey(string.Concat((await dns.TxtAsync($"{selector}._domainkey.{domain}", cancellationToken)).Records));
 }

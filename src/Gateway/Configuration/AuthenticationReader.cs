@@ -9,7 +9,7 @@ using GatewaySecure.Settings;
 
 namespace GatewaySecure.Gateway.Configuration;
 
-/// <summary>Reads <c>authentication</c> and <c>dkim</c>.</summary>
+/// <summary>Reads <c>authentication</c>, <c>dkim</c> and <c>arc</c>.</summary>
 internal static class AuthenticationReader
 {
     /// <summary>Null where mail is not examined.</summary>
@@ -31,26 +31,41 @@ internal static class AuthenticationReader
     {
         var keys = ImmutableArray.CreateBuilder<DkimKeyConfiguration>();
         foreach (var section in top.Sections("dkim", ConfigurationKeys.Dkim))
-        {
-            var domain = section.Required<DomainName>("domain", ValueParsers.Domain!);
-            var selector = section.Required<string>("selector", ValueParsers.Text!);
-            var file = section.RequiredFile("key");
-            if (selector is not null && !DkimSigningKey.IsSelector(selector))
-                section.Problem("selector", $"'{selector}' is not a name of letters, digits, hyphens and dots");
-            else if (keys.Any(k => k.Domain.Equals(domain) && k.Selector == selector))
-                section.Problem("selector", $"'{selector}' is the selector of another key of {domain}");
-            else if (domain is not null && selector is not null && File.Exists(file))
-                CheckKey(section, domain, selector, file);
-            keys.Add(new DkimKeyConfiguration(domain!, selector!, file));
-        }
+            keys.Add(ReadKey(section, keys, mustBeRsa: false));
         return keys.ToImmutable();
     }
 
-    private static void CheckKey(ConfigurationSection section, DomainName domain, string selector, string file)
+    /// <summary>Null where nothing is sealed.</summary>
+    public static DkimKeyConfiguration? ReadArc(ConfigurationSection top)
+    {
+        if (top.Section("arc", ConfigurationKeys.Dkim) is not { } section)
+            return null;
+        if (!top.Has("authentication"))
+            top.Problem("arc", "needs the section 'authentication': what is sealed is what was found there");
+        return ReadKey(section, [], mustBeRsa: true);
+    }
+
+    private static DkimKeyConfiguration ReadKey(ConfigurationSection section, IEnumerable<DkimKeyConfiguration> others, bool mustBeRsa)
+    {
+        var domain = section.Required<DomainName>("domain", ValueParsers.Domain!);
+        var selector = section.Required<string>("selector", ValueParsers.Text!);
+        var file = section.RequiredFile("key");
+        if (selector is not null && !DkimSigningKey.IsSelector(selector))
+            section.Problem("selector", $"'{selector}' is not a name of letters, digits, hyphens and dots");
+        else if (others.Any(k => k.Domain.Equals(domain) && k.Selector == selector))
+            section.Problem("selector", $"'{selector}' is the selector of another key of {domain}");
+        else if (domain is not null && selector is not null && File.Exists(file))
+            CheckKey(section, domain, selector, file, mustBeRsa);
+        return new DkimKeyConfiguration(domain!, selector!, file);
+    }
+
+    private static void CheckKey(ConfigurationSection section, DomainName domain, string selector, string file, bool mustBeRsa)
     {
         try
         {
-            DkimSigningKey.FromPem(domain, selector, File.ReadAllText(file)).Dispose();
+            using var key = DkimSigningKey.FromPem(domain, selector, File.ReadAllText(file));
+            if (mustBeRsa && key.Type != DkimKeyType.Rsa)
+                section.Problem("key", $"{file} is no RSA key, and few verify seals with another; 'gateway dkim key' makes one");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {

@@ -30,6 +30,7 @@ internal static class ConfigurationKeys
         "certificates",
         "signing",
         "dkim",
+        "arc",
         "scanners",
         "kdc",
         "vault",

@@ -33,6 +33,7 @@ internal static class ConfigurationLoader
             Users = UserReader.Read(top),
             Authentication = AuthenticationReader.Read(top),
             Dkim = AuthenticationReader.ReadKeys(top),
+            Arc = AuthenticationReader.ReadArc(top),
             Scanners = ScannerReader.Read(top),
             NextHops = hops,
             Routes = NextHopReader.ReadRoutes(top, hops),

@@ -41,6 +41,9 @@ internal sealed record GatewayConfiguration
 
     public ImmutableArray<DkimKeyConfiguration> Dkim { get; init; } = [];
 
+    /// <summary>Null: nothing is sealed with ARC.</summary>
+    public DkimKeyConfiguration? Arc { get; init; }
+
     public ImmutableArray<Scanner> Scanners { get; init; } = [];
 
     public required ImmutableArray<NextHopConfiguration> NextHops { get; init; }

@@ -26,10 +26,23 @@ internal static partial class ConfigurationMapping
     /// <param name="own">Is given what has to be disposed of at the end.</param>
     public static DkimSigner DkimSigner(this GatewayConfiguration configuration, TimeProvider time, Action<object> own)
     {
-        var keys = configuration.Dkim.Select(k => DkimSigningKey.FromPem(k.Domain, k.Selector, File.ReadAllText(k.KeyFile))).ToList();
+        var keys = configuration.Dkim.Select(ReadKey).ToList();
         keys.ForEach(own);
         return new DkimSigner(keys, time);
     }
+
+    /// <param name="own">Is given what has to be disposed of at the end.</param>
+    /// <returns>Null where nothing is sealed.</returns>
+    public static ArcSealer? ArcSealer(this GatewayConfiguration configuration, TimeProvider time, Action<object> own)
+    {
+        if (configuration.Arc is not { } arc)
+            return null;
+        var key = ReadKey(arc);
+        own(key);
+        return new ArcSealer(key, time);
+    }
+
+    private static DkimSigningKey ReadKey(DkimKeyConfiguration key) => DkimSigningKey.FromPem(key.Domain, key.Selector, File.ReadAllText(key.KeyFile));
 
     public static ContentScan ContentScan(
         this GatewayConfiguration configuration, IAuditChain audit, TimeProvider time, ILogger<ContentScan> log) =>

@@ -144,7 +144,7 @@ internal sealed class GatewayServer : IAsyncDisposable
         var reporter = new ReportWriter(spool, item => queue!.Add(item), configuration.HostName, new QueueTimes(configuration.Queue.ExpireAfter), time);
         var scan = Own(configuration.ContentScan(keys.Audit, time, logs.CreateLogger<ContentScan>()));
         var sealer = new MailProtector(time);
-        var outgoing = new OutgoingSigner(sealer, configuration.DkimSigner(time, o => Own(o)), configuration.Policy);
+        var outgoing = new OutgoingSigner(sealer, configuration.DkimSigner(time, o => Own(o)), configuration.Policy, configuration.ArcSealer(time, o => Own(o)));
         var protector = new ItemProtector(sealer, _certificates, keys.Signer, keys.Tickets, outgoing);
         var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>(), scan);
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));

@@ -134,6 +134,7 @@ internal sealed class MessageIntake(Intake intake, SmtpPeer peer, Envelope envel
             RemovedFields = _guard.Removed,
             Kind = kind,
             Authentication = content.Authentication,
+            ArcSets = judgement?.ArcSets,
         };
         SpooledMail item;
         try

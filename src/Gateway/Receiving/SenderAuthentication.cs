@@ -33,8 +33,9 @@ internal sealed record AuthenticationPolicy(string ServiceId, DmarcHandling Dmar
 /// <param name="HoldReason">Null: it is not held for this.</param>
 /// <param name="IsDisowned">Its sender is told nothing: it is hardly the one it says.</param>
 /// <param name="Verdicts">What rules may ask.</param>
+/// <param name="ArcSets">Of a good chain; 0: there is none. Null: the chain is not good.</param>
 internal sealed record ArrivalJudgement(
-    string Field, SmtpReply? Refusal, string? HoldReason, bool IsDisowned, ImmutableArray<AuthenticationVerdict> Verdicts);
+    string Field, SmtpReply? Refusal, string? HoldReason, bool IsDisowned, ImmutableArray<AuthenticationVerdict> Verdicts, int? ArcSets);
 
 /// <summary>Examines mail from outside while it arrives, and says what follows.</summary>
 internal sealed class SenderAuthentication(MailAuthenticator authenticator, AuthenticationPolicy policy)
@@ -51,16 +52,22 @@ internal sealed class SenderAuthentication(MailAuthenticator authenticator, Auth
         var report = await examination.FinishAsync(cancellationToken);
         var field = Encoding.ASCII.GetString(AuthenticationResultsField.Write(policy.ServiceId, report, envelope.Sender?.ToString()));
         var verdicts = VerdictsOf(report, IsExempt(peer)).ToImmutableArray();
+        int? arcSets = report.Arc.Result switch
+        {
+            Result.None => 0,
+            Result.Pass => report.Arc.Sealers.Length,
+            _ => null,
+        };
         var wanted = IsExempt(peer) || isForPostmaster ? DmarcPolicy.None : report.Wanted;
         if (wanted == DmarcPolicy.Reject && policy.Dmarc == DmarcHandling.Reject)
         {
             var refusal = new SmtpReply(550, "5.7.1", $"{report.Dmarc.FromDomain} asks to reject mail that it did not send (DMARC), and this is such mail");
-            return new ArrivalJudgement(field, refusal, null, IsDisowned: true, verdicts);
+            return new ArrivalJudgement(field, refusal, null, IsDisowned: true, verdicts, arcSets);
         }
         var hold = wanted != DmarcPolicy.None && policy.Dmarc != DmarcHandling.Report
             ? $"the DMARC policy of {report.Dmarc.FromDomain}: {report.Dmarc.Reason}"
             : null;
-        return new ArrivalJudgement(field, null, hold, IsDisowned: wanted != DmarcPolicy.None, verdicts);
+        return new ArrivalJudgement(field, null, hold, IsDisowned: wanted != DmarcPolicy.None, verdicts, arcSets);
     }
 
     private static IEnumerable<AuthenticationVerdict> VerdictsOf(AuthenticationReport report, bool isExempt)

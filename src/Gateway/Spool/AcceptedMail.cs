@@ -34,6 +34,9 @@ internal sealed record AcceptedMail
     /// <summary>What its examination came to; empty: it was not examined.</summary>
     public ImmutableArray<AuthenticationVerdict> Authentication { get; init; } = [];
 
+    /// <summary>Sets of its ARC chain, which was good; 0: it had none. Null: the chain was not good, or it was not examined.</summary>
+    public int? ArcSets { get; init; }
+
     /// <summary>Names of the header fields that its peer may not bring, and that were removed.</summary>
     public ImmutableArray<string> RemovedFields { get; init; } = [];
 }

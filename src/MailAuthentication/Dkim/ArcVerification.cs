@@ -11,11 +11,11 @@ namespace GatewaySecure.MailAuthentication.Dkim;
 internal sealed class ArcVerification
 {
     /// <summary>RFC 8617 §4.2.1.</summary>
-    private const int MaximumSets = 50;
+    public const int MaximumSets = 50;
 
     private static readonly string[] Names = ["ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal"];
 
-    private readonly ImmutableArray<Set> _sets;
+    private readonly ImmutableArray<ArcSet> _sets;
     private readonly DkimVerification? _newest;
     private readonly ImmutableArray<Task<(DkimKey? Key, AuthenticationResult Result, string Reason)>> _keys = [];
     private readonly string? _problem;
@@ -94,7 +94,8 @@ internal sealed class ArcVerification
         return passed ? _sets[first].Seal.Domain : null;
     }
 
-    private static (ImmutableArray<Set> Sets, string? Problem) Collect(ImmutableArray<MessageField> fields, DateTimeOffset now)
+    /// <summary>The sets in their order; none, with the reason, where they are no chain that says of itself that it is good.</summary>
+    public static (ImmutableArray<ArcSet> Sets, string? Problem) Collect(ImmutableArray<MessageField> fields, DateTimeOffset now)
     {
         var byInstance = new SortedDictionary<int, MessageField?[]>();
         foreach (var field in fields)
@@ -110,7 +111,7 @@ internal sealed class ArcVerification
                 return ([], $"instance {instance} has two {Names[kind]} fields");
             set[kind] = field;
         }
-        var sets = ImmutableArray.CreateBuilder<Set>();
+        var sets = ImmutableArray.CreateBuilder<ArcSet>();
         foreach (var (instance, found) in byInstance)
         {
             if (instance != sets.Count + 1 || found is not [{ } results, { } message, { } seal])
@@ -122,7 +123,7 @@ internal sealed class ArcVerification
             var wanted = instance == 1 ? "none" : "pass";
             if (sealSignature.Tags["cv"]?.ToLowerInvariant() != wanted)
                 return ([], $"instance {instance} says itself that the chain is not good");
-            sets.Add(new Set(results, messageSignature, sealSignature));
+            sets.Add(new ArcSet(results, messageSignature, sealSignature));
         }
         return (sets.ToImmutable(), null);
     }
@@ -137,6 +138,7 @@ internal sealed class ArcVerification
             ? instance
             : null;
     }
-
-    private sealed record Set(MessageField Results, DkimSignature Message, DkimSignature Seal);
 }
+
+/// <summary>What one sealer put on top (RFC 8617 §4.2).</summary>
+internal sealed record ArcSet(MessageField Results, DkimSignature Message, DkimSignature Seal);

@@ -10,18 +10,6 @@ namespace GatewaySecure.MailAuthentication.Dkim;
 /// </summary>
 public sealed class DkimSigner(IEnumerable<DkimSigningKey> keys, TimeProvider time)
 {
-    private const int LongestLine = 76;
-
-    /// <summary>Signed as often as they occur (RFC 6376 §5.4.1).</summary>
-    private static readonly ImmutableArray<string> Signed =
-    [
-        "From", "Sender", "Reply-To", "Subject", "Date", "Message-ID", "To", "Cc", "In-Reply-To", "References", "MIME-Version", "Content-Type",
-        "Content-Transfer-Encoding", "Content-Disposition", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "Autocrypt",
-    ];
-
-    /// <summary>Once more than they occur, so that nobody can add another (RFC 6376 §8.15).</summary>
-    private static readonly FrozenSet<string> Oversigned = new[] { "From", "Subject", "To", "Date" }.ToFrozenSet();
-
     private readonly FrozenDictionary<string, ImmutableArray<DkimSigningKey>> _keys =
         keys.GroupBy(k => k.Domain.Ascii).ToFrozenDictionary(g => g.Key, g => g.ToImmutableArray());
 
@@ -44,7 +32,7 @@ public sealed class DkimSigner(IEnumerable<DkimSigningKey> keys, TimeProvider ti
         var fields = MessageFields.Parse(header);
         var output = new MemoryStream();
         foreach (var key in KeysFor(fields))
-            output.Write(Encoding.ASCII.GetBytes(SignatureField(key, fields, bodyHash)));
+            output.Write(Encoding.ASCII.GetBytes(SignatureText.Write("DKIM-Signature: v=1;", key, fields, [], bodyHash, time)));
         return output.ToArray();
     }
 
@@ -52,35 +40,4 @@ public sealed class DkimSigner(IEnumerable<DkimSigningKey> keys, TimeProvider ti
         fields.Count(f => f.Is("From")) == 1 && FromDomains.Of(fields) is { Count: 1 } domains
             ? _keys.GetValueOrDefault(domains.First(), [])
             : [];
-
-    private string SignatureField(DkimSigningKey key, ImmutableArray<MessageField> fields, byte[] bodyHash)
-    {
-        var names = Signed
-            .SelectMany(name => Enumerable.Repeat(name, fields.Count(f => f.Is(name)) + (Oversigned.Contains(name) ? 1 : 0)))
-            .ToList();
-        var text = new StringBuilder()
-            .Append("DKIM-Signature: v=1; a=").Append(key.Algorithm).Append("; c=relaxed/relaxed;\r\n\td=").Append(key.Domain.Ascii)
-            .Append("; s=").Append(key.Selector).Append("; t=").Append(time.GetUtcNow().ToUnixTimeSeconds()).Append(";\r\n\th=");
-        Fold(text, names.Select((name, i) => i < names.Count - 1 ? name + ":" : name));
-        text.Append(";\r\n\tbh=").Append(Convert.ToBase64String(bodyHash)).Append(";\r\n\tb=");
-        var digest = HeaderDigest.Of(fields, names, Encoding.ASCII.GetBytes(text.ToString()), Canonicalisation.Relaxed);
-        Fold(text, Convert.ToBase64String(key.Sign(digest)).Chunk(LongestLine - 8).Select(c => new string(c)));
-        return text.Append("\r\n").ToString();
-    }
-
-    /// <summary>Words one behind the other, on a new line where one does not fit.</summary>
-    private static void Fold(StringBuilder text, IEnumerable<string> words)
-    {
-        var column = 4;
-        foreach (var word in words)
-        {
-            if (column + word.Length > LongestLine)
-            {
-                text.Append("\r\n\t ");
-                column = 2;
-            }
-            text.Append(word);
-            column += word.Length;
-        }
-    }
 }
