@@ -15,4 +15,11 @@ public sealed record CertificateOrder(
     PrincipalId? Holder,
     ImmutableArray<MailAddress> Addresses,
     ImmutableArray<DomainName> Hosts,
-    string Actor);
+    string Actor)
+{
+    /// <summary>Ends then at the latest.</summary>
+    public DateTimeOffset? Until { get; init; }
+
+    /// <summary>The card that it is for, changed together with the certificate: by its serial number.</summary>
+    public Func<string, CardRecord>? Card { get; init; }
+}

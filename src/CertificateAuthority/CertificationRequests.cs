@@ -27,6 +27,22 @@ internal static class CertificationRequests
         }
         return CertificateProfile.Objection(request.PublicKey) is { } objection ? throw new CertificateRefusedException(objection) : request;
     }
+
+    /// <exception cref="CertificateRefusedException">Unreadable, or of a kind that is not certified.</exception>
+    public static PublicKey ReadKey(ReadOnlySpan<byte> subjectPublicKeyInfo)
+    {
+        try
+        {
+            var key = PublicKey.CreateFromSubjectPublicKeyInfo(subjectPublicKeyInfo, out var read);
+            if (read != subjectPublicKeyInfo.Length)
+                throw new CertificateRefusedException("The key is followed by something else.");
+            return CertificateProfile.Objection(key) is { } objection ? throw new CertificateRefusedException(objection) : key;
+        }
+        catch (CryptographicException e)
+        {
+            throw new CertificateRefusedException($"The key is not readable: {e.Message}");
+        }
+    }
 }
 
 /// <summary>What was asked for is not certified; the message is one plain sentence.</summary>

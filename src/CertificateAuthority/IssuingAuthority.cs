@@ -60,27 +60,37 @@ public sealed class IssuingAuthority : IDisposable
 
     /// <summary>Certifies the key of a PKCS #10 (DER). Of the request, only key and signature count.</summary>
     /// <exception cref="CertificateRefusedException">The request, its key or the order is not one to be certified.</exception>
-    public async Task<X509Certificate2> IssueAsync(ReadOnlyMemory<byte> pkcs10, CertificateOrder order, CancellationToken cancellationToken)
+    public Task<X509Certificate2> IssueAsync(ReadOnlyMemory<byte> pkcs10, CertificateOrder order, CancellationToken cancellationToken) =>
+        IssueAsync(CertificationRequests.Read(pkcs10.Span).PublicKey, order, cancellationToken);
+
+    /// <summary>Certifies a key that can't sign a request, as who orders it vouches for.</summary>
+    /// <exception cref="CertificateRefusedException">The key or the order is not one to be certified.</exception>
+    public Task<X509Certificate2> IssueForKeyAsync(ReadOnlyMemory<byte> subjectPublicKeyInfo, CertificateOrder order, CancellationToken cancellationToken) =>
+        IssueAsync(CertificationRequests.ReadKey(subjectPublicKeyInfo.Span), order, cancellationToken);
+
+    private async Task<X509Certificate2> IssueAsync(PublicKey key, CertificateOrder order, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(order);
         var profile = CertificateProfile.For(order.Use);
         if (profile.NamesAddresses && order.Addresses.IsDefaultOrEmpty)
             throw new CertificateRefusedException("The holder has no mail address to be certified.");
-        var asked = CertificationRequests.Read(pkcs10.Span);
         var now = _time.GetUtcNow();
         var end = now + (order.Use == CertificateUse.Ocsp ? _options.ResponderLifetime : _options.CertificateLifetime);
         if (end > Certificate.NotAfter)
             end = Certificate.NotAfter;
+        if (end > order.Until)
+            end = order.Until.Value;
         if (end <= now)
             throw new CertificateRefusedException($"The CA's own certificate ended on {Certificate.NotAfter:yyyy-MM-dd}; renew it.");
 
-        var request = new CertificateRequest(Subject(order.Name), asked.PublicKey, _key.Hash);
+        var request = new CertificateRequest(Subject(order.Name), key, _key.Hash);
         Extend(request, profile, order);
         var serial = NewSerial();
         var certificate = request.Create(Certificate.SubjectName, _key.Generator, now.AddMinutes(-5), end, serial);
         var record = new CertificateRecord(certificate.SerialNumber, order.Holder, order.Use, certificate.RawData, end);
         await WriteAsync(
-            "certificate.issue", order.Actor, order.Holder, $"serial={record.Serial} use={order.Use} until={end:yyyy-MM-dd}", record, cancellationToken);
+            "certificate.issue", order.Actor, order.Holder, $"serial={record.Serial} use={order.Use} until={end:yyyy-MM-dd}", record, cancellationToken,
+            order.Card?.Invoke(record.Serial));
         return certificate;
     }
 
@@ -185,9 +195,13 @@ public sealed class IssuingAuthority : IDisposable
         await _store.FindAsync(serial, cancellationToken) ?? throw new CertificateRefusedException($"This CA has issued no certificate {serial}.");
 
     private ValueTask WriteAsync(
-        string action, string actor, PrincipalId? subject, string detail, CertificateRecord record, CancellationToken cancellationToken) =>
+        string action, string actor, PrincipalId? subject, string detail, CertificateRecord record, CancellationToken cancellationToken, CardRecord? card = null) =>
         _audit.AppendAsync(
-            new AuditEntry(new AuditEvent(WholeSeconds(_time.GetUtcNow()), action, actor, subject?.ToString() ?? "", detail)) { Certificate = record },
+            new AuditEntry(new AuditEvent(WholeSeconds(_time.GetUtcNow()), action, actor, subject?.ToString() ?? "", detail))
+            {
+                Certificate = record,
+                Cards = card is null ? [] : [card],
+            },
             cancellationToken);
 
     private static CertificateRequest AuthorityRequest(string commonName, AuthorityKey signer)

@@ -38,7 +38,7 @@ public sealed class GatewayEnrolment(Realm realm, KdcPorts ports, TimeProvider t
         ArgumentNullException.ThrowIfNull(peer);
         // One sentence for everything that a stranger can try.
         var refused = new EnrolmentOutcome.Refused("This token and this TLS client certificate allow no enrolment.");
-        var gateway = peer.Certificate is { } shown ? await ports.Principals.FindByCertificateAsync(shown, cancellationToken) : null;
+        var gateway = peer.Certificate is { } shown ? await ports.Principals.FindByCertificateAsync(shown, PrincipalKind.Gateway, cancellationToken) : null;
         if (gateway?.Enrolment is not { } pending || gateway.Objection(Now) is not null)
             return refused;
         var octets = Id128.TryParse(token, out var value) ? Id128.Write(value) : [];

@@ -69,20 +69,20 @@ public sealed partial class KdcAdministration
         return deleted with { Revision = deleted.Revision + 1 };
     }
 
-    /// <summary>The TLS client certificates with which a gateway may come, in place of those before.</summary>
+    /// <summary>The TLS client certificates with which a gateway may come, or those of an operator's cards, in place of those before.</summary>
     /// <param name="certificates">SHA-256 of each, hexadecimal; two while one is exchanged.</param>
     public async ValueTask<Principal> SetCertificatesAsync(
         PrincipalId id, IEnumerable<string> certificates, CancellationToken cancellationToken)
     {
         var principal = await GetLivingAsync(id, cancellationToken);
         var hashes = certificates.Select(c => c.Replace(":", "", StringComparison.Ordinal).ToUpperInvariant()).Distinct().ToImmutableArray();
-        if (principal.Kind != PrincipalKind.Gateway)
-            throw new AdministrationException("Only a gateway comes with a TLS client certificate.");
+        if (principal.Kind == PrincipalKind.User)
+            throw new AdministrationException("Only a gateway comes with a TLS client certificate, and an operator with the one of his card.");
         if (hashes.Any(h => h.Length != 2 * AuditEvent.HashSize || !h.All(char.IsAsciiHexDigit)))
             throw new AdministrationException("A certificate is named by its SHA-256: 64 hexadecimal digits.");
         foreach (var hash in hashes)
         {
-            if (await ports.Principals.FindByCertificateAsync(hash, cancellationToken) is { } other && other.Id != id)
+            if (await ports.Principals.FindByCertificateAsync(hash, principal.Kind, cancellationToken) is { } other && other.Id != id)
                 throw new AdministrationException($"That certificate is the one of {other.Name}.");
         }
         return await SaveAsync(

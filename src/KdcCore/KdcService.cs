@@ -107,6 +107,8 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
             return (null, ForeignCertificate);
         if (principal.Objection(time.GetUtcNow()) is { } objection)
             return (null, new Answer.Refused($"The requester {objection}.", null));
+        if (principal.CardHold is { } hold)
+            return (null, new Answer.Refused(hold, null));
 
         var key = await FindKeyAsync(principal.Id, challenge.Kvno, cancellationToken);
         var (kek, _) = await DeriveAsync(TicketPurpose.Challenge, challenge.Encode(), key, cancellationToken, enveloped: false);

@@ -15,9 +15,9 @@ public interface IPrincipalStore
     async ValueTask<Principal?> FindByAddressAsync(MailAddress address, DateTimeOffset at, CancellationToken cancellationToken) =>
         (await FindByAddressesAsync([address], at, cancellationToken))[0];
 
-    /// <summary>The gateway whose record holds this certificate; never a revoked one.</summary>
+    /// <summary>The gateway, or operator, whose record holds this certificate; never a revoked one.</summary>
     /// <param name="certificate">SHA-256, 64 hexadecimal digits in upper case.</param>
-    ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken);
+    ValueTask<Principal?> FindByCertificateAsync(string certificate, PrincipalKind kind, CancellationToken cancellationToken);
 
     /// <summary>The key under which the principal's addresses stand in the audit; null where it was thrown away.</summary>
     ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken);
@@ -78,6 +78,9 @@ public sealed record AuditEntry(
 
     /// <summary>The public key of a new card without an AES slot.</summary>
     public CardPoint? Point { get; init; }
+
+    /// <summary>New cards (revision 0) or changed ones (the revision that was read).</summary>
+    public ImmutableArray<CardRecord> Cards { get; init; } = [];
 
     /// <summary>A new CRL.</summary>
     public CrlRecord? Crl { get; init; }

@@ -52,7 +52,7 @@ public sealed record Principal(
     ImmutableArray<DomainName> SenderDomains,
     long Revision)
 {
-    /// <summary>SHA-256 of the TLS client certificates with which a gateway may come, 64 hexadecimal digits in upper case each.</summary>
+    /// <summary>SHA-256 of the certificates with which a gateway may come by TLS, or an operator by card; 64 hexadecimal digits in upper case each.</summary>
     public ImmutableArray<string> Certificates { get; init; } = [];
 
     /// <summary>Not in good standing before; null: from the beginning.</summary>
@@ -63,6 +63,9 @@ public sealed record Principal(
 
     /// <summary>A gateway may fetch a key of its own once; null: nothing was allowed, or it was done.</summary>
     public PendingEnrolment? Enrolment { get; init; }
+
+    /// <summary>Why the present card may ask for nothing, one plain sentence; mail to its holder goes on. Null: it may.</summary>
+    public string? CardHold { get; init; }
 
     public bool Holds(MailAddress address, DateTimeOffset at) => Addresses.Any(a => a.Address.Equals(address) && a.IsHeldAt(at));
 

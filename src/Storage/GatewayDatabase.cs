@@ -30,6 +30,7 @@ public sealed class GatewayDatabase : IAsyncDisposable
         EscrowedKeys = new EscrowedKeyStore(Options);
         IssueRecords = new IssueRecordStore(Options);
         Certificates = new CertificateStore(Options);
+        Cards = new CardStore(Options);
         Audit = new AuditChain(Options, _writer);
     }
 
@@ -46,6 +47,8 @@ public sealed class GatewayDatabase : IAsyncDisposable
     public IIssueRecordStore IssueRecords { get; }
 
     public ICertificateStore Certificates { get; }
+
+    public ICardStore Cards { get; }
 
     public AuditChain Audit { get; }
 

@@ -17,6 +17,8 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
 
     public DbSet<EscrowedKeyRow> EscrowedKeys => Set<EscrowedKeyRow>();
 
+    public DbSet<CardRow> Cards => Set<CardRow>();
+
     public DbSet<IssueRow> Issues => Set<IssueRow>();
 
     public DbSet<CertificateRow> Certificates => Set<CertificateRow>();
@@ -35,6 +37,7 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
             e.Property(r => r.Name).HasColumnName("name");
             e.Property(r => r.Status).HasColumnName("status");
             e.Property(r => r.StatusReason).HasColumnName("status_reason");
+            e.Property(r => r.CardHold).HasColumnName("card_hold");
             e.Property(r => r.StatusSince).HasColumnName("status_since");
             e.Property(r => r.ExpiresAt).HasColumnName("expires_at");
             e.Property(r => r.Kvno).HasColumnName("kvno");
@@ -91,6 +94,7 @@ internal sealed class GatewayDbContext(DbContextOptions<GatewayDbContext> option
             e.Property(r => r.Wrapped).HasColumnName("wrapped");
             e.HasOne<PrincipalRow>().WithMany().HasForeignKey(r => r.PrincipalId);
         });
+        CardRows.Map(modelBuilder);
         modelBuilder.Entity<IssueRow>(e =>
         {
             e.ToTable("issue_record").HasKey(r => new { r.IssuedAt, r.ContextHash });

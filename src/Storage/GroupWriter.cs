@@ -132,6 +132,8 @@ internal sealed class GroupWriter : IAsyncDisposable
                 PrincipalId = key.Name.Principal.ToString(), Kvno = key.Name.Kvno, Wrapped = key.Wrapped.ToArray(),
             });
         }
+        foreach (var card in entry.Cards)
+            await CardRows.SaveAsync(records.Db, card);
         if (entry.Escrowed is { } escrowed)
             records.Db.EscrowedKeys.Add(escrowed.ToRow());
         if (!entry.Rewrapped.IsEmpty || !entry.RewrappedEscrow.IsEmpty)
@@ -160,6 +162,7 @@ internal sealed class GroupWriter : IAsyncDisposable
         if (entry.Forgets)
         {
             db.Addresses.RemoveRange(row.Addresses);
+            await db.Cards.Where(c => c.HolderId == id).ForEachAsync(c => c.Address = CardRow.Forgotten);
             db.AuditKeys.RemoveRange(await db.AuditKeys.Where(k => k.PrincipalId == id).ToListAsync());
         }
         foreach (var held in principal.Addresses)

@@ -38,6 +38,7 @@ internal static class RowMapping
         row.Revision)
     {
         Certificates = [.. row.Certificates.Split(' ', StringSplitOptions.RemoveEmptyEntries)],
+        CardHold = row.CardHold,
         ActiveFrom = row.ActiveFrom is { } from ? Time(from) : null,
         DeletedAt = row.DeletedAt is { } deleted ? Time(deleted) : null,
         Enrolment = row.EnrolmentHash is { } hash ? new PendingEnrolment(hash, Time(row.EnrolmentUntil ?? 0)) : null,
@@ -56,6 +57,7 @@ internal static class RowMapping
         row.SenderDomains = string.Join(' ', principal.SenderDomains.Select(d => d.Ascii));
         row.Revision = principal.Revision + 1;
         row.Certificates = string.Join(' ', principal.Certificates);
+        row.CardHold = principal.CardHold;
         row.ActiveFrom = principal.ActiveFrom?.ToUnixTimeSeconds();
         row.DeletedAt = principal.DeletedAt?.ToUnixTimeSeconds();
         row.EnrolmentHash = principal.Enrolment?.TokenHash.ToArray();

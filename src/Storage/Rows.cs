@@ -13,6 +13,8 @@ internal sealed class PrincipalRow
 
     public string? StatusReason { get; set; }
 
+    public string? CardHold { get; set; }
+
     public long StatusSince { get; set; }
 
     public long? ExpiresAt { get; set; }

@@ -75,6 +75,22 @@ internal static class Schema
         DROP TABLE issue_record;
         ALTER TABLE issued RENAME TO issue_record;
         """,
+        // Of one card, one issuing at a time.
+        """
+        CREATE TABLE card (
+          id TEXT NOT NULL PRIMARY KEY, ordered INTEGER NOT NULL UNIQUE, holder_id TEXT NOT NULL REFERENCES principal (id), address TEXT NOT NULL,
+          model INTEGER NOT NULL, serial TEXT NOT NULL, has_aes_slot INTEGER NOT NULL, algorithm INTEGER NOT NULL, until INTEGER, generation INTEGER NOT NULL,
+          step INTEGER NOT NULL, standing INTEGER NOT NULL, since INTEGER NOT NULL, escrow_id BLOB NOT NULL, kvno INTEGER NOT NULL, reason TEXT,
+          receipt TEXT, receipt_signature BLOB, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE INDEX card_holder ON card (holder_id);
+        CREATE INDEX card_standing ON card (standing);
+        CREATE INDEX card_serial ON card (model, serial);
+        CREATE UNIQUE INDEX card_issuing ON card (model, serial) WHERE standing = 1;
+        CREATE TABLE card_key (
+          card_id TEXT NOT NULL REFERENCES card (id), use INTEGER NOT NULL, public_key BLOB NOT NULL, certificate TEXT,
+          PRIMARY KEY (card_id, use)) STRICT, WITHOUT ROWID;
+        ALTER TABLE principal ADD COLUMN card_hold TEXT;
+        """,
     ];
 
     /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>

@@ -10,7 +10,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
 {
     private readonly VersionedCache<PrincipalId, Principal?> _byId = new(version);
     private readonly VersionedCache<string, ImmutableArray<Principal>> _byAddress = new(version);
-    private readonly VersionedCache<string, Principal?> _byCertificate = new(version);
+    private readonly VersionedCache<(string, PrincipalKind), Principal?> _byCertificate = new(version);
     private readonly VersionedCache<PrincipalId, byte[]?> _auditKeys = new(version);
 
     public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => _byId.GetAsync(id, async id =>
@@ -34,12 +34,12 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
         return [.. holders.Zip(addresses, (h, address) => h.SingleOrDefault(p => p.Holds(address, at)))];
     }
 
-    public ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken) =>
-        _byCertificate.GetAsync(certificate, async certificate =>
+    public ValueTask<Principal?> FindByCertificateAsync(string certificate, PrincipalKind kind, CancellationToken cancellationToken) =>
+        _byCertificate.GetAsync((certificate, kind), async _ =>
         {
             await using var db = new GatewayDbContext(options);
             var rows = await db.Principals.AsNoTracking().Include(p => p.Addresses)
-                .Where(p => p.Kind == (int)PrincipalKind.Gateway && p.Certificates.Contains(certificate)).ToListAsync(cancellationToken);
+                .Where(p => p.Kind == (int)kind && p.Certificates.Contains(certificate)).ToListAsync(cancellationToken);
             return rows.Select(r => r.ToPrincipal())
                 .SingleOrDefault(p => p.Status != PrincipalStatus.Revoked && p.Certificates.Contains(certificate));
         });

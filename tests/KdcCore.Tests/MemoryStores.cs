@@ -29,8 +29,8 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
         ImmutableArray<MailAddress> addresses, DateTimeOffset at, CancellationToken cancellationToken) =>
         new([.. addresses.Select(a => Principals.Values.SingleOrDefault(p => p.Holds(a, at)))]);
 
-    public ValueTask<Principal?> FindByCertificateAsync(string certificate, CancellationToken cancellationToken) =>
-        new(Principals.Values.SingleOrDefault(p => p.Certificates.Contains(certificate) && p.Status != PrincipalStatus.Revoked));
+    public ValueTask<Principal?> FindByCertificateAsync(string certificate, PrincipalKind kind, CancellationToken cancellationToken) =>
+        new(Principals.Values.SingleOrDefault(p => p.Kind == kind && p.Certificates.Contains(certificate) && p.Status != PrincipalStatus.Revoked));
 
     public ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken) => new(AuditKeys.GetValueOrDefault(id));
 

@@ -29,7 +29,7 @@ internal sealed class RunningKdc : IAsyncDisposable
 
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public KdcServerConfiguration Configuration { get; }
+    public KdcServerConfiguration Configuration { get; private set; }
 
     public KdcKeys Keys { get; private set; } = null!;
 
@@ -46,10 +46,30 @@ internal sealed class RunningKdc : IAsyncDisposable
 
     /// <param name="prepare">Done with the state directory before the first start.</param>
     public static async Task<RunningKdc> StartAsync(
-        KdcLimits? limits = null, TimeProvider? time = null, VaultSettings? vault = null, Action<string>? prepare = null)
+        KdcLimits? limits = null, TimeProvider? time = null, VaultSettings? vault = null, Action<string>? prepare = null,
+        Func<KdcServerConfiguration, KdcServerConfiguration>? configure = null)
     {
         var kdc = new RunningKdc(limits, time ?? TimeProvider.System, vault);
+        kdc.Configuration = configure?.Invoke(kdc.Configuration) ?? kdc.Configuration;
         prepare?.Invoke(kdc.State);
+        await kdc.RestartAsync();
+        return kdc;
+    }
+
+    /// <summary>With an issuing CA, and sessions of operators that end soon without heartbeats.</summary>
+    public static async Task<RunningKdc> StartWithCaAsync(
+        VaultSettings? vault = null, Action<string>? prepare = null, Func<KdcServerConfiguration, KdcServerConfiguration>? configure = null)
+    {
+        var port = Loopback.FreePort();
+        var kdc = new RunningKdc(null, TimeProvider.System, vault);
+        kdc.Configuration = kdc.Configuration with
+        {
+            Ca = new CaConfiguration(new IPEndPoint(IPAddress.Loopback, port), new Uri($"http://127.0.0.1:{port}/"), CaConfiguration.DefaultLifetime),
+        };
+        kdc.Configuration = configure?.Invoke(kdc.Configuration) ?? kdc.Configuration;
+        prepare?.Invoke(kdc.State);
+        await using (var keys = await KdcKeys.OpenAsync(KdcState.Open(kdc.State), vault, Cancel))
+            IssuingCa.Create(keys, KdcState.At(kdc.State), "Example CA", TimeSpan.FromDays(365), TimeProvider.System);
         await kdc.RestartAsync();
         return kdc;
     }

@@ -52,8 +52,8 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
         Assert.Equal(gateway.SenderDomains, storedGateway!.SenderDomains);
         Assert.Equal(gateway.Certificates, storedGateway.Certificates);
         Assert.Equal(Start, storedGateway.ActiveFrom);
-        Assert.Equal(gateway.Id, (await _database.Principals.FindByCertificateAsync(new string('B', 64), Cancel))?.Id);
-        Assert.Null(await _database.Principals.FindByCertificateAsync(new string('C', 64), Cancel));
+        Assert.Equal(gateway.Id, (await _database.Principals.FindByCertificateAsync(new string('B', 64), PrincipalKind.Gateway, Cancel))?.Id);
+        Assert.Null(await _database.Principals.FindByCertificateAsync(new string('C', 64), PrincipalKind.Gateway, Cancel));
         Assert.Equal(key.Wrapped.ToArray(), (await _database.MasterKeys.FindAsync(key.Name, Cancel))!.Wrapped.ToArray());
         Assert.True(await _database.IssueRecords.HoldsAsync(IssueRecord.Of(Start, [4, 5, 6]), Cancel));
         Assert.False(await _database.IssueRecords.HoldsAsync(IssueRecord.Of(Start, [4, 5, 7]), Cancel));
@@ -150,6 +150,9 @@ public sealed class GatewayDatabaseTests : IAsyncLifetime
             await old.OpenAsync(Cancel);
             await using var command = old.CreateCommand();
             command.CommandText = """
+                DROP TABLE card_key;
+                DROP TABLE card;
+                ALTER TABLE principal DROP COLUMN card_hold;
                 DROP TABLE issue_record;
                 CREATE TABLE issue_record (ticket_id BLOB NOT NULL PRIMARY KEY, context BLOB NOT NULL) STRICT, WITHOUT ROWID;
                 INSERT INTO issue_record VALUES (zeroblob(16), $context);

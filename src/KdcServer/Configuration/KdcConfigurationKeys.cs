@@ -7,7 +7,7 @@ namespace GatewaySecure.KdcServer.Configuration;
 internal static class KdcConfigurationKeys
 {
     /// <summary>In the order of the sample.</summary>
-    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits", "audit", "ca"];
+    public static readonly string[] Top = ["realm", "listeners", "tls", "vault", "ticket-lifetime", "limits", "audit", "ca", "operators", "cards"];
 
     public static readonly string[] Tls = ["certificate", "key"];
 
@@ -17,6 +17,10 @@ internal static class KdcConfigurationKeys
     ];
 
     public static readonly string[] Audit = ["anchor-every", "anchor-file"];
+
+    public static readonly string[] Operators = ["heartbeat", "idle"];
+
+    public static readonly string[] Cards = ["escrow"];
 
     public static readonly string[] Ca = ["listener", "address", "certificate-lifetime"];
 
@@ -29,5 +33,7 @@ internal static class KdcConfigurationKeys
         ["limits"] = Limits,
         ["audit"] = Audit,
         ["ca"] = Ca,
+        ["operators"] = Operators,
+        ["cards"] = Cards,
     }.ToFrozenDictionary();
 }

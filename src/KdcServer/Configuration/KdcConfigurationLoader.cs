@@ -41,9 +41,28 @@ internal static class KdcConfigurationLoader
         }
         if (top.Section("ca", KdcConfigurationKeys.Ca) is { } ca)
             configuration = configuration with { Ca = ReadCa(ca) };
+        if (top.Section("operators", KdcConfigurationKeys.Operators) is { } operators)
+        {
+            configuration = configuration with
+            {
+                Operators = new OperatorsConfiguration(
+                    operators.Optional<TimeSpan>("heartbeat", ValueParsers.TimeLimit, configuration.Operators.Heartbeat),
+                    operators.Optional<TimeSpan>("idle", ValueParsers.TimeLimit, configuration.Operators.Idle)),
+            };
+        }
+        if (top.Section("cards", KdcConfigurationKeys.Cards) is { } cards)
+            configuration = configuration with { EscrowsEncryptionKeys = ReadEscrow(cards) };
         if (configuration.Tls is null)
             top.Warning("tls", "is missing: a self-signed certificate is made, for trials");
         return problems.HasErrors ? null : configuration;
+    }
+
+    private static bool ReadEscrow(ConfigurationSection section)
+    {
+        var word = section.Optional<string>("escrow", ValueParsers.Text!, "required");
+        if (word is not ("required" or "forbidden"))
+            section.Problem("escrow", $"'{word}' is neither 'required' (the vault makes users' encryption keys and keeps them) nor 'forbidden' (each card makes its own)");
+        return word != "forbidden";
     }
 
     private static CaConfiguration? ReadCa(ConfigurationSection section)

@@ -25,7 +25,17 @@ internal sealed record KdcServerConfiguration
 
     /// <summary>Null: nothing of a CA is served, and its certificates name no addresses.</summary>
     public CaConfiguration? Ca { get; init; }
+
+    public OperatorsConfiguration Operators { get; init; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10));
+
+    /// <summary>Users' encryption keys are made in the vault and kept there too; else cards make them, and what a lost card opened stays shut.</summary>
+    public bool EscrowsEncryptionKeys { get; init; } = true;
 }
+
+/// <summary>When an operator's session ends by itself.</summary>
+/// <param name="Heartbeat">How often a station says that the card is there; three missing ones end it.</param>
+/// <param name="Idle">Without a command.</param>
+internal sealed record OperatorsConfiguration(TimeSpan Heartbeat, TimeSpan Idle);
 
 /// <summary>How the issuing CA is reached, over plain HTTP: what it serves is signed.</summary>
 /// <param name="Address">As others reach the listener; it stands in certificates, so it must last as long as they do.</param>

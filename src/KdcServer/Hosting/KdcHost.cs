@@ -7,6 +7,7 @@ using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.KdcCore;
 using GatewaySecure.KdcServer.Configuration;
 using GatewaySecure.KdcServer.Http;
+using GatewaySecure.KdcServer.Operators;
 using GatewaySecure.ServerHost;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -123,31 +124,35 @@ internal sealed class KdcHost : IAsyncDisposable
         web.UseOutputCache();
         // Made once: anybody may ask, and making it costs.
         web.MapOpenApi("/openapi/{documentName}.json").CacheOutput(policy => policy.Expire(TimeSpan.FromDays(1)));
-        var exchange = web.MapGroup("/kdc/v1").AddEndpointFilter(Own(new StrangerLimit(limits.StrangerRequestsPerMinute, ports.Principals)));
+        var strangers = Own(new StrangerLimit(limits.StrangerRequestsPerMinute, ports.Principals));
+        var exchange = web.MapGroup("/kdc/v1").AddEndpointFilter(strangers);
         exchange.MapExchange(kdc, _log);
         exchange.MapDirectory(kdc, time, ports.Principals);
         exchange.MapEnrolment(new GatewayEnrolment(configuration.Realm, ports, time));
         web.MapHealth(Own(new Readiness(ports, time, _log)));
 
-        if (configuration.Ca is { } ca)
-            await ServeCaAsync(ca, configuration, keys, state, logs, time, cancellationToken);
+        var issuing = configuration.Ca is { } ca ? await ServeCaAsync(ca, configuration, keys, state, logs, time, cancellationToken) : null;
+        var desk = Own(new OperatorDesk(keys, issuing, configuration, tls.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256), time, _log));
+        web.MapGroup("/operator/v1").AddEndpointFilter(new OperatorGate(_log)).MapOperators(desk, strangers);
         await web.StartAsync(CancellationToken.None);
         _web = web;
         anchoring.Start();
+        desk.Start();
         EndPoints = configuration.Listeners;
         _log.Started(configuration.Realm.Name, string.Join(", ", EndPoints), ports.Vault.Description, tls.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256));
     }
 
-    private async Task ServeCaAsync(
+    private async Task<IssuingCa?> ServeCaAsync(
         CaConfiguration ca, KdcServerConfiguration configuration, KdcKeys keys, KdcState state, ILoggerFactory logs, TimeProvider time, CancellationToken cancellationToken)
     {
         if (IssuingCa.Open(keys, configuration, state, time) is not { } issuing)
         {
             _log.CaIsMissing();
-            return;
+            return null;
         }
         Own(issuing);
         Own(await CaPublication.StartAsync(ca, issuing, keys.OpenOcspKey(), logs, time, cancellationToken));
+        return issuing;
     }
 
     private static void Configure(KestrelServerOptions kestrel, KdcServerConfiguration configuration, SslStreamCertificateContext tls)

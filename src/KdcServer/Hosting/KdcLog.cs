@@ -38,6 +38,18 @@ internal static partial class KdcLog
     [LoggerMessage(LogLevel.Information, "The vault is back")]
     public static partial void VaultBack(this ILogger log);
 
+    [LoggerMessage(LogLevel.Information, "Operator {Operator} logged on at the station with the transport key {Station}")]
+    public static partial void OperatorCame(this ILogger log, string @operator, string station);
+
+    [LoggerMessage(LogLevel.Information, "The session of operator {Operator} has ended: {Reason}")]
+    public static partial void OperatorLeft(this ILogger log, string @operator, string reason);
+
+    [LoggerMessage(LogLevel.Error, "Cards whose time is over, or their certificates, could not be dealt with; it is tried again within a minute")]
+    public static partial void CardsNotSettled(this ILogger log, Exception exception);
+
+    [LoggerMessage(LogLevel.Error, "A line '{Action}' could not be written to the audit")]
+    public static partial void NotAudited(this ILogger log, Exception exception, string action);
+
     [LoggerMessage(LogLevel.Warning, "Not ready: {Reason}")]
     public static partial void NotReady(this ILogger log, string reason);
 }

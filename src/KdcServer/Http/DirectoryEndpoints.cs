@@ -16,7 +16,7 @@ internal static class DirectoryEndpoints
         {
             var http = context.HttpContext;
             var gateway = PeerIdentity.Of(http).Certificate is { } certificate
-                ? await principals.FindByCertificateAsync(certificate, http.RequestAborted)
+                ? await principals.FindByCertificateAsync(certificate, PrincipalKind.Gateway, http.RequestAborted)
                 : null;
             return gateway is not null && gateway.Objection(time.GetUtcNow()) is null
                 ? await next(context)

@@ -24,7 +24,7 @@ internal sealed class StrangerLimit(int perMinute, IPrincipalStore principals) :
     {
         var http = context.HttpContext;
         var known = PeerIdentity.Of(http).Certificate is { } certificate
-            && await principals.FindByCertificateAsync(certificate, http.RequestAborted) is not null;
+            && await principals.FindByCertificateAsync(certificate, PrincipalKind.Gateway, http.RequestAborted) is not null;
         if (known)
             return await next(context);
         using var lease = _limiter.AttemptAcquire(PeerIdentity.LimitKey(http.Connection.RemoteIpAddress));
