@@ -177,7 +177,7 @@ public sealed class ReportWriterTests
         await bench.Reporter.ReportAsync(
             item, [new RecipientReport(0, ReportKind.Failed, "no"), new RecipientReport(1, ReportKind.Delayed, "later")], QueueBench.Cancel);
         Assert.Equal(
-            ["a@inside.example|failed|5.7.1|||", "b@inside.example|delayed|4.7.1|||Fri, 06 Mar 2026 12:00:00 +0000"],
+            ["a@inside.example|failed|5.7.1|||", "b@inside.example|delayed|4.4.7|||Fri, 06 Mar 2026 12:00:00 +0000"],
             await PythonReport.RecipientsAsync(Octets(bench)));
     }
 
