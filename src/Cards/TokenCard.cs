@@ -11,20 +11,43 @@ namespace GatewaySecure.Cards;
 /// </summary>
 public sealed partial class TokenCard : IIssuableCard, IDisposable
 {
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(300);
+
+    private readonly Pkcs11Module _module;
     private readonly TokenConnection _connection;
     private TokenRole? _role;
 
     /// <summary>For keys that want the PIN before each use; serves once.</summary>
     private string? _pinForOne;
 
-    private TokenCard(TokenConnection connection) => _connection = connection;
+    private TokenCard(Pkcs11Module module, TokenSelector token)
+    {
+        _module = module;
+        _connection = TokenConnection.Open(module, token);
+    }
 
     /// <param name="label">Null: the only token that the module shows.</param>
     /// <exception cref="CardException">No such module or token.</exception>
     public static TokenCard Open(string module, string? label) =>
-        Translated(() => new TokenCard(TokenConnection.Open(Pkcs11Module.Load(module), new TokenSelector(label))));
+        Translated(() => new TokenCard(Pkcs11Module.Load(module), new TokenSelector(label)));
 
     public CardKind Kind => CardKind.Token;
+
+    /// <summary>Returns when the token is not there any more.</summary>
+    internal async Task WaitForRemovalAsync(TimeProvider time, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var serial = _connection.Describe().Serial;
+            using var timer = new PeriodicTimer(LookEvery, time);
+            while (_module.Slots().Any(s => s.Token?.Serial == serial))
+                await timer.WaitForNextTickAsync(cancellationToken);
+        }
+        catch (TokenException)
+        {
+            // The module, or the token's slot, is gone with it.
+        }
+    }
 
     public void Dispose() => _connection.Dispose();
 

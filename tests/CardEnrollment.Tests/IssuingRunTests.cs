@@ -73,17 +73,17 @@ public sealed class IssuingRunTests : IDisposable
         var (card, factory) = await CardAsync(CardKind.OpenPgp);
         var desk = Desk(escrow: true);
         using var stop = new CancellationTokenSource();
-        var seen = new List<IssuingStep>();
+        var seen = new List<CardStep>();
         var progress = new Steps(step =>
         {
             seen.Add(step);
-            if (step == IssuingStep.KeysMade)
+            if (step == CardStep.KeysMade)
                 stop.Cancel();
         });
         using (card.BeginSession())
             await Assert.ThrowsAsync<OperationCanceledException>(() => Run(card, desk, factory, []).RunAsync(Order(card), progress, stop.Token));
-        Assert.Equal([IssuingStep.Ordered, IssuingStep.KeysMade], seen);
-        Assert.Equal(IssuingStep.KeysMade, desk.Record!.Step);
+        Assert.Equal([CardStep.Ordered, CardStep.KeysMade], seen);
+        Assert.Equal(CardStep.KeysMade, desk.Record!.Step);
         await FinishAsync(card, desk, factory);
     }
 
@@ -163,7 +163,7 @@ public sealed class IssuingRunTests : IDisposable
         IssuingRecord record;
         using (card.BeginSession())
             record = await Run(card, desk, factory, letters).RunAsync(Order(card), null, default);
-        Assert.Equal(IssuingStep.Active, record.Step);
+        Assert.Equal(CardStep.Done, record.Step);
         Assert.InRange(desk.Issued.Count - before, 0, 3);
         // Where the last interruption came after the end, the PIN is in the letter of that run.
         var letter = letters.LastOrDefault();
@@ -225,8 +225,8 @@ public sealed class IssuingRunTests : IDisposable
 
     private sealed class InterruptedException : Exception;
 
-    private sealed class Steps(Action<IssuingStep> told) : IProgress<IssuingStep>
+    private sealed class Steps(Action<CardStep> told) : IProgress<CardStep>
     {
-        public void Report(IssuingStep value) => told(value);
+        public void Report(CardStep value) => told(value);
     }
 }

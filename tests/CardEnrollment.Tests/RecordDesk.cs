@@ -55,16 +55,16 @@ internal sealed class RecordDesk(SoftwareVault vault, RealmKey realmKey, ReadOnl
         {
             if (escrow is { } algorithm)
                 _escrowed = await vault.GenerateEscrowedAsync(_holder, algorithm, default);
-            Record = new IssuingRecord("1", order, IssuingStep.Ordered, _holder, "Bob Example", _escrowed?.PublicKey ?? default, Codes(order, 1), null);
+            Record = new IssuingRecord("1", order, CardStep.Ordered, _holder, "Bob Example", _escrowed?.PublicKey ?? default, Codes(order, 1), null);
         }
         Assert.Equal(order, Record.Order);
         return Record;
     });
 
     public Task<IssuingRecord> ReportKeysAsync(IssuingRecord record, ImmutableArray<MadeKey> keys, CancellationToken cancellationToken) =>
-        ToAsync(IssuingStep.KeysMade, record, r =>
+        ToAsync(CardStep.KeysMade, record, r =>
         {
-            Assert.True(r.Step < IssuingStep.Certified, "Certified keys were replaced.");
+            Assert.True(r.Step < CardStep.Certified, "Certified keys were replaced.");
             _point = keys.FirstOrDefault(k => k.Use == CardUse.Ticket)?.PublicKey ?? default;
             return r with { Keys = keys };
         });
@@ -72,12 +72,12 @@ internal sealed class RecordDesk(SoftwareVault vault, RealmKey realmKey, ReadOnl
     public Task<ReadOnlyMemory<byte>> FetchEncryptionKeyAsync(IssuingRecord record, CancellationToken cancellationToken) =>
         AtAsync(async () => (ReadOnlyMemory<byte>)await vault.SendEscrowedAsync(_escrowed!, transportKey, default));
 
-    public Task<IssuingRecord> ReportImportAsync(IssuingRecord record, CancellationToken cancellationToken) => ToAsync(IssuingStep.KeyImported, record, r => r);
+    public Task<IssuingRecord> ReportImportAsync(IssuingRecord record, CancellationToken cancellationToken) => ToAsync(CardStep.KeyImported, record, r => r);
 
     public Task<IssuingRecord> CertifyAsync(IssuingRecord record, ImmutableArray<KeyRequest> requests, CancellationToken cancellationToken) =>
-        ToAsync(IssuingStep.Certified, record, r =>
+        ToAsync(CardStep.Certified, record, r =>
         {
-            if (r.Step >= IssuingStep.Certified)
+            if (r.Step >= CardStep.Certified)
                 return r;
             var certificates = r.Keys.Where(k => k.Use != CardUse.Ticket).ToList();
             if (_escrowed is not null)
@@ -94,13 +94,13 @@ internal sealed class RecordDesk(SoftwareVault vault, RealmKey realmKey, ReadOnl
             return r with { Certificates = made };
         });
 
-    public Task<IssuingRecord> BeginCodesAsync(IssuingRecord record, CancellationToken cancellationToken) => ToAsync(IssuingStep.CodesBegun, record, r => r);
+    public Task<IssuingRecord> BeginCodesAsync(IssuingRecord record, CancellationToken cancellationToken) => ToAsync(CardStep.CodesBegun, record, r => r);
 
-    public Task<IssuingRecord> ReportCodesAsync(IssuingRecord record, CancellationToken cancellationToken) => ToAsync(IssuingStep.CodesSet, record, r => r);
+    public Task<IssuingRecord> ReportCodesAsync(IssuingRecord record, CancellationToken cancellationToken) => ToAsync(CardStep.CodesSet, record, r => r);
 
     public Task<MasterKeyDelivery> FetchMasterKeyAsync(IssuingRecord record, CancellationToken cancellationToken) => AtAsync(async () =>
     {
-        Assert.Equal(IssuingStep.CodesSet, Record!.Step);
+        Assert.Equal(CardStep.CodesSet, Record!.Step);
         _master ??= await vault.GenerateAsync(new MasterKeyName(_holder, ++Kvno), default);
         var identity = new CardIdentity(ExampleRealm, _holder, Kvno, Record.Order.Holder);
         return Record.Order.HasAesSlot
@@ -108,10 +108,10 @@ internal sealed class RecordDesk(SoftwareVault vault, RealmKey realmKey, ReadOnl
             : new MasterKeyDelivery(default, new EnrolledCard(identity, realmKey.PublicKey));
     });
 
-    public Task<IssuingRecord> ReportMasterKeyAsync(IssuingRecord record, CancellationToken cancellationToken) => ToAsync(IssuingStep.MasterKeyWritten, record, r => r);
+    public Task<IssuingRecord> ReportMasterKeyAsync(IssuingRecord record, CancellationToken cancellationToken) => ToAsync(CardStep.MasterKeyWritten, record, r => r);
 
     public Task<IssuingRecord> FinishAsync(IssuingRecord record, string receipt, ReadOnlyMemory<byte> signature, CancellationToken cancellationToken) =>
-        ToAsync(IssuingStep.Active, record, r =>
+        ToAsync(CardStep.Done, record, r =>
         {
             Receipt = (receipt, signature.ToArray());
             return r;
@@ -138,7 +138,7 @@ internal sealed class RecordDesk(SoftwareVault vault, RealmKey realmKey, ReadOnl
         return new CardCertificate(key.Use, made.RawData);
     }
 
-    private Task<IssuingRecord> ToAsync(IssuingStep step, IssuingRecord seen, Func<IssuingRecord, IssuingRecord> change) => AtAsync(() =>
+    private Task<IssuingRecord> ToAsync(CardStep step, IssuingRecord seen, Func<IssuingRecord, IssuingRecord> change) => AtAsync(() =>
     {
         Assert.Equal(Record!.Id, seen.Id);
         // One step at a time; one that was done before is answered as then.

@@ -33,11 +33,11 @@ public sealed class StationTests : IDisposable
         var shown = await RunAsync("show", "--virtual-card", Card);
         Assert.Contains("Issued to bob@example.org", shown.All, StringComparison.Ordinal);
         Assert.Contains("key version 1", shown.All, StringComparison.Ordinal);
-        Assert.Contains("Active", (await RunAsync("list", "--state", _directory.Path)).All, StringComparison.Ordinal);
+        Assert.Contains("Active", (await RunAsync("trial", "list", "--state", _directory.Path)).All, StringComparison.Ordinal);
 
-        var revoked = await RunAsync("revoke", "--state", _directory.Path, "--address", "bob@example.org", "--reason", "lost card");
+        var revoked = await RunAsync("trial", "revoke", "--state", _directory.Path, "--address", "bob@example.org", "--reason", "lost card");
         Assert.True(revoked.ExitCode == 0, revoked.All);
-        Assert.Contains("Revoked", (await RunAsync("list", "--state", _directory.Path)).All, StringComparison.Ordinal);
+        Assert.Contains("Revoked", (await RunAsync("trial", "list", "--state", _directory.Path)).All, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -123,10 +123,10 @@ public sealed class StationTests : IDisposable
     public async Task Wrong_usage_is_status_2_and_a_missing_state_directory_status_1()
     {
         Assert.Equal(2, (await RunAsync("issue")).ExitCode);
-        Assert.Equal(1, (await RunAsync("list", "--state", _directory["none"])).ExitCode);
+        Assert.Equal(1, (await RunAsync("trial", "list", "--state", _directory["none"])).ExitCode);
         Assert.Equal(0, (await RunAsync("virtual-card", "create", Card)).ExitCode);
         Assert.Equal(1, (await RunAsync("virtual-card", "create", Card)).ExitCode);
-        Assert.Equal(2, (await RunAsync("issue", "--state", _directory.Path, "--address", "not an address", "--virtual-card", Card)).ExitCode);
+        Assert.Equal(2, (await RunAsync("trial", "issue", "--state", _directory.Path, "--address", "not an address", "--virtual-card", Card)).ExitCode);
     }
 
     private static string Word(string line) => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2];
@@ -143,7 +143,7 @@ public sealed class StationTests : IDisposable
     }
 
     private Task<ToolResult> IssueAsync(params string[] more) =>
-        RunAsync(["issue", "--state", _directory.Path, "--address", "bob@example.org", "--virtual-card", Card, .. more]);
+        RunAsync(["trial", "issue", "--state", _directory.Path, "--address", "bob@example.org", "--virtual-card", Card, .. more]);
 
     private static Task<ToolResult> RunAsync(params string[] arguments) =>
         Tool.RunAsync("dotnet", [typeof(CardIssuing).Assembly.Location, .. arguments]);

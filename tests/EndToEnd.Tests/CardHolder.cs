@@ -29,7 +29,7 @@ internal sealed class CardHolder
         await File.WriteAllTextAsync(pin, Pin + "\n");
         (await Tool.RunAsync(Programs.CardStation,
         [
-            "issue", "--state", state, "--address", address, "--virtual-card", card, "--pin-file", pin, "--realm", "example.org",
+            "trial", "issue", "--state", state, "--address", address, "--virtual-card", card, "--pin-file", pin, "--realm", "example.org",
             "--letter", file(address + ".letter"),
         ])).Checked();
         return new CardHolder(card);

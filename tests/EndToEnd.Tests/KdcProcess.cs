@@ -8,9 +8,13 @@ internal sealed class KdcProcess : IAsyncDisposable
 {
     private readonly TempDirectory _directory = new();
     private readonly ServerPki _pki = new("KDC test");
+    private readonly IReadOnlyDictionary<string, string>? _environment;
 
-    public KdcProcess()
+    /// <param name="more">Further lines of its configuration.</param>
+    /// <param name="environment">Added to this process's own.</param>
+    public KdcProcess(string more = "", IReadOnlyDictionary<string, string>? environment = null)
     {
+        _environment = environment;
         var port = Loopback.FreePort();
         Directory.CreateDirectory(State);
         Url = string.Create(CultureInfo.InvariantCulture, $"https://localhost:{port}");
@@ -23,9 +27,9 @@ internal sealed class KdcProcess : IAsyncDisposable
             tls:
               certificate: server.pem
               key: server.pem
-
+            {more}
             """);
-        Child = new ChildServer(Programs.Kdc, ["run", "--config", this["kdc.yaml"], "--state", State], port);
+        Child = new ChildServer(Programs.Kdc, ["run", "--config", this["kdc.yaml"], "--state", State], port, environment);
     }
 
     public string Url { get; }
@@ -50,7 +54,7 @@ internal sealed class KdcProcess : IAsyncDisposable
     }
 
     public Task<ToolResult> ToolAsync(params string[] arguments) =>
-        Tool.RunAsync(Programs.Kdc, [.. arguments, "--config", this["kdc.yaml"], "--state", State]);
+        Tool.RunAsync(Programs.Kdc, [.. arguments, "--config", this["kdc.yaml"], "--state", State], environment: _environment);
 
     public async ValueTask DisposeAsync()
     {

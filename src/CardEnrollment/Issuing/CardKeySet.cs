@@ -57,16 +57,21 @@ internal sealed class CardKeySet(IIssuableCard card, TimeProvider time)
     /// <summary>A request signed by the key itself, which proves that the card has it. The user's PIN is verified for this use.</summary>
     public KeyRequest Request(CardUse use, string name)
     {
-        var subject = new X500DistinguishedNameBuilder();
-        subject.AddCommonName(name);
         using var key = Signer(use);
-        var (request, generator) = key switch
-        {
-            RSA rsa => (new CertificateRequest(subject.Build(), rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1),
-                X509SignatureGenerator.CreateForRSA(rsa, RSASignaturePadding.Pkcs1)),
-            _ => (new CertificateRequest(subject.Build(), (ECDsa)key, HashOf((ECDsa)key)), X509SignatureGenerator.CreateForECDsa((ECDsa)key)),
-        };
+        var (request, generator) = Draft(key, name);
         return new KeyRequest(use, request.CreateSigningRequest(generator));
+    }
+
+    /// <summary>A certificate for log-on, signed by the key itself. The user's PIN is verified for this use.</summary>
+    public X509Certificate2 SelfSigned(CardUse use, string name, DateTimeOffset from, DateTimeOffset until)
+    {
+        using var key = Signer(use);
+        var (request, generator) = Draft(key, name);
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
+        // Positive, and without a leading zero (RFC 5280 §4.1.2.2).
+        var serial = RandomNumberGenerator.GetBytes(16);
+        serial[0] = (byte)(serial[0] & 0x7F | 0x40);
+        return request.Create(request.SubjectName, generator, from, until, serial);
     }
 
     /// <summary>PKCS #1 v1.5, or ECDSA as DER, over SHA-256 (SHA-384 by a key on P-384).</summary>
@@ -92,6 +97,16 @@ internal sealed class CardKeySet(IIssuableCard card, TimeProvider time)
         }
         using var curve = ECDiffieHellman.Create(key.Ec!.Value);
         return curve.ExportSubjectPublicKeyInfo();
+    }
+
+    private static (CertificateRequest Request, X509SignatureGenerator Generator) Draft(AsymmetricAlgorithm key, string name)
+    {
+        var subject = new X500DistinguishedNameBuilder();
+        subject.AddCommonName(name);
+        return key is RSA rsa
+            ? (new CertificateRequest(subject.Build(), rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1),
+                X509SignatureGenerator.CreateForRSA(rsa, RSASignaturePadding.Pkcs1))
+            : (new CertificateRequest(subject.Build(), (ECDsa)key, HashOf((ECDsa)key)), X509SignatureGenerator.CreateForECDsa((ECDsa)key));
     }
 
     private AsymmetricAlgorithm Signer(CardUse use)

@@ -5,19 +5,6 @@ using GatewaySecure.SmartCard;
 
 namespace GatewaySecure.CardEnrollment.Issuing;
 
-/// <summary>How far a card is. Each is reached once and in this order; what the KDC has not on record is done again.</summary>
-internal enum IssuingStep
-{
-    Ordered,
-    KeysMade,
-    KeyImported,
-    Certified,
-    CodesBegun,
-    CodesSet,
-    MasterKeyWritten,
-    Active,
-}
-
 /// <summary>What is to be issued, and on which card.</summary>
 /// <param name="Serial">Of the card, as it tells.</param>
 internal sealed record IssuingOrder(MailAddress Holder, string Serial, CardKind Kind, bool HasAesSlot, CardKeyAlgorithm Algorithm);
@@ -30,7 +17,7 @@ internal sealed record IssuingOrder(MailAddress Holder, string Serial, CardKind 
 internal sealed record IssuingRecord(
     string Id,
     IssuingOrder Order,
-    IssuingStep Step,
+    CardStep Step,
     PrincipalId Principal,
     string HolderName,
     ReadOnlyMemory<byte> EscrowedKey,

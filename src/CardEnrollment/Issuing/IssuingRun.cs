@@ -20,24 +20,24 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
     /// <exception cref="AdministrationException">The KDC refuses.</exception>
     /// <exception cref="IOException">The KDC does not answer.</exception>
     /// <exception cref="IssuingDeclinedException">The operator did not confirm what it means.</exception>
-    public async Task<IssuingRecord> RunAsync(IssuingOrder order, IProgress<IssuingStep>? progress, CancellationToken stop)
+    public async Task<IssuingRecord> RunAsync(IssuingOrder order, IProgress<CardStep>? progress, CancellationToken stop)
     {
         var record = await desk.OpenAsync(order, stop);
-        progress?.Report(IssuingStep.Ordered);
-        if (record.Step == IssuingStep.Active)
+        progress?.Report(CardStep.Ordered);
+        if (record.Step == CardStep.Done)
             return record;
-        if (record.EscrowedKey.IsEmpty && record.Step < IssuingStep.KeysMade && !terms.Confirm(
+        if (record.EscrowedKey.IsEmpty && record.Step < CardStep.KeysMade && !terms.Confirm(
                 "The encryption key is made on the card and nobody has a copy: if the card is lost or breaks, all S/MIME mail to it can't be read any more."))
             throw new IssuingDeclinedException();
         _codes.Open(Candidates(record));
-        var steps = new (IssuingStep Step, Func<IssuingRecord, Task<IssuingRecord>> Do)[]
+        var steps = new (CardStep Step, Func<IssuingRecord, Task<IssuingRecord>> Do)[]
         {
-            (IssuingStep.KeysMade, MakeKeysAsync),
-            (IssuingStep.KeyImported, ImportAsync),
-            (IssuingStep.Certified, CertifyAsync),
-            (IssuingStep.CodesSet, SetCodesAsync),
-            (IssuingStep.MasterKeyWritten, WriteMasterKeyAsync),
-            (IssuingStep.Active, FinishAsync),
+            (CardStep.KeysMade, MakeKeysAsync),
+            (CardStep.KeyImported, ImportAsync),
+            (CardStep.Certified, CertifyAsync),
+            (CardStep.CodesSet, SetCodesAsync),
+            (CardStep.MasterKeyWritten, WriteMasterKeyAsync),
+            (CardStep.Done, FinishAsync),
         };
         foreach (var (step, work) in steps)
         {
@@ -53,17 +53,17 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
         var earlier = terms.PresentCodes ?? record.EarlierCodes ?? terms.FactoryCodes;
         return record.Step switch
         {
-            >= IssuingStep.CodesSet => [record.Codes],
-            IssuingStep.CodesBegun => [record.Codes, earlier],
+            >= CardStep.CodesSet => [record.Codes],
+            CardStep.CodesBegun => [record.Codes, earlier],
             _ => [earlier],
         };
     }
 
     private async Task<IssuingRecord> MakeKeysAsync(IssuingRecord record)
     {
-        if (record.Step >= IssuingStep.KeysMade && record.Keys.All(_keys.Holds))
+        if (record.Step >= CardStep.KeysMade && record.Keys.All(_keys.Holds))
             return record;
-        if (record.Step >= IssuingStep.Certified)
+        if (record.Step >= CardStep.Certified)
             throw new AdministrationException("The card has other keys than those that were certified for it. Give this issuing up ('cardstation abandon') and begin anew.");
         if (!_keys.RetireDecipherKey(record.EscrowedKey.Span) && !terms.Confirm(
                 "This card keeps one key for mail: the present one is lost on it. Old S/MIME mail needs that key from escrow, on another card."))
@@ -85,7 +85,7 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
     private async Task<IssuingRecord> ImportAsync(IssuingRecord record)
     {
         if (record.EscrowedKey.IsEmpty || _keys.Holds(new MadeKey(CardUse.Decipher, record.EscrowedKey)))
-            return record.Step >= IssuingStep.KeyImported ? record : await desk.ReportImportAsync(record, CancellationToken.None);
+            return record.Step >= CardStep.KeyImported ? record : await desk.ReportImportAsync(record, CancellationToken.None);
         var sealedKey = await desk.FetchEncryptionKeyAsync(record, CancellationToken.None);
         var clear = TransportEncryption.OpenPrivateKey(transportKey, sealedKey.Span);
         try
@@ -102,7 +102,7 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
 
     private async Task<IssuingRecord> CertifyAsync(IssuingRecord record)
     {
-        if (record.Step < IssuingStep.Certified)
+        if (record.Step < CardStep.Certified)
         {
             var requests = ImmutableArray.CreateBuilder<KeyRequest>();
             foreach (var use in new[] { CardUse.Sign, CardUse.Authenticate })
@@ -123,17 +123,17 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
 
     private async Task<IssuingRecord> SetCodesAsync(IssuingRecord record)
     {
-        if (record.Step < IssuingStep.CodesBegun)
+        if (record.Step < CardStep.CodesBegun)
             record = await desk.BeginCodesAsync(record, CancellationToken.None);
         // This run's PIN is on the card already. Handed over before the record says so: it must not get lost.
         terms.Letter(new HolderLetter(record.Order.Serial, record.Order.Holder, terms.UserPin, record.Codes.Unblocking));
         _codes.Change(record.Codes);
-        return record.Step >= IssuingStep.CodesSet ? record : await desk.ReportCodesAsync(record, CancellationToken.None);
+        return record.Step >= CardStep.CodesSet ? record : await desk.ReportCodesAsync(record, CancellationToken.None);
     }
 
     private async Task<IssuingRecord> WriteMasterKeyAsync(IssuingRecord record)
     {
-        if (record.Step >= IssuingStep.MasterKeyWritten)
+        if (record.Step >= CardStep.MasterKeyWritten)
             return record;
         var delivery = await desk.FetchMasterKeyAsync(record, CancellationToken.None);
         if (!delivery.SealedKey.IsEmpty)

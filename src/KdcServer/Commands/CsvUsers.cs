@@ -20,7 +20,7 @@ internal static class CsvUsers
         var errors = new List<ImportLine>();
         var label = Path.GetFileName(file);
         using var text = new StreamReader(file, new UTF8Encoding(false, throwOnInvalidBytes: true));
-        var records = Records(text).GetEnumerator();
+        var records = CsvRecords.Read(text).GetEnumerator();
         if (!records.MoveNext())
             throw new InvalidDataException($"{label} is empty.");
         var columns = records.Current.Fields.Select(f => f.Trim().ToLowerInvariant()).ToList();
@@ -58,57 +58,5 @@ internal static class CsvUsers
         var from = Field("active-from") is { } f ? OperatorWork.Date(f) : (DateTimeOffset?)null;
         var end = Field("expires") is { } e ? OperatorWork.Date(e) : (DateTimeOffset?)null;
         return new ImportedUser(place, name, addresses, from, end);
-    }
-
-    /// <summary>Fields of each record, with the line it begins in; a field in quotes may hold commas, line ends and doubled quotes.</summary>
-    /// <exception cref="InvalidDataException">A quote is not closed.</exception>
-    private static IEnumerable<(int Line, List<string> Fields)> Records(TextReader text)
-    {
-        var (line, begin) = (1, 1);
-        var (field, fields, quoted) = (new StringBuilder(), new List<string>(), false);
-        for (int next; (next = text.Read()) >= 0;)
-        {
-            var c = (char)next;
-            if (c == '\n')
-                line++;
-            if (quoted)
-            {
-                if (c != '"')
-                    field.Append(c);
-                else if (text.Peek() == '"')
-                    field.Append((char)text.Read());
-                else
-                    quoted = false;
-                continue;
-            }
-            switch (c)
-            {
-                case '"' when field.Length == 0:
-                    quoted = true;
-                    break;
-                case ',':
-                    fields.Add(field.ToString());
-                    field.Clear();
-                    break;
-                case '\r' when text.Peek() == '\n':
-                    break;
-                case '\n':
-                    fields.Add(field.ToString());
-                    field.Clear();
-                    yield return (begin, fields);
-                    (fields, begin) = ([], line);
-                    break;
-                default:
-                    field.Append(c);
-                    break;
-            }
-        }
-        if (quoted)
-            throw new InvalidDataException($"A quote that begins in or after line {begin} is not closed.");
-        if (field.Length > 0 || fields.Count > 0)
-        {
-            fields.Add(field.ToString());
-            yield return (begin, fields);
-        }
     }
 }

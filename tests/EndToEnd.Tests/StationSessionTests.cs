@@ -1,0 +1,197 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using GatewaySecure.SmartCard.Tests;
+using GatewaySecure.TestKit;
+using GatewaySecure.VirtualCard;
+
+namespace GatewaySecure.EndToEnd.Tests;
+
+/// <summary>An operator's session lives as long as his card is in the reader and server and station hear one another.</summary>
+[Collection("pcscd")]
+public sealed class StationSessionTests(PrivatePcscd pcscd)
+{
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public async Task Pulling_the_operators_card_ends_the_session_at_both_sides_within_a_second()
+    {
+        await using var setup = await StationSetup.StartAsync();
+        using var card = VirtualCards.Open(setup["olga.card"]);
+        var plugged = await pcscd.PlugAsync(card);
+        await using var station = new HeldSession(setup, ["--operator-reader", plugged.Reader], pcscd.Environment);
+        await station.WaitForAsync("operator  olga");
+        Assert.DoesNotContain("operator.log-off", await setup.AuditAsync(), StringComparison.Ordinal);
+
+        var pulled = Stopwatch.StartNew();
+        await plugged.DisposeAsync();
+        Assert.Equal(3, await station.EndAsync(Soon));
+        Assert.True(pulled.Elapsed < TimeSpan.FromSeconds(1.5), $"It took {pulled.Elapsed}.");
+        Assert.Contains("The operator's card was pulled.", station.Text, StringComparison.Ordinal);
+        Assert.Contains("card was pulled", await LogOffAsync(setup), StringComparison.Ordinal);
+        Assert.True(pulled.Elapsed < TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
+    public async Task A_network_that_is_cut_ends_the_session_at_both_sides()
+    {
+        await using var wire = new CutWire();
+        await using var setup = await StationSetup.StartAsync(url: $"https://localhost:{wire.Port}");
+        wire.Target = setup.Kdc.Child.Port;
+        await using var station = new HeldSession(setup, ["--operator-card", setup["olga.card"]], new Dictionary<string, string>());
+        await station.WaitForAsync("operator  olga");
+        var cut = Stopwatch.StartNew();
+        wire.Cut();
+        Assert.Equal(3, await station.EndAsync(Soon));
+        Assert.InRange(cut.Elapsed.TotalSeconds, 1, 15);
+        Assert.Contains("does not answer any more", station.Text, StringComparison.Ordinal);
+        Assert.Contains("the station was not heard any more", await LogOffAsync(setup), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_operator_who_is_suspended_is_logged_off_and_does_not_come_back()
+    {
+        await using var setup = await StationSetup.StartAsync();
+        await using var station = new HeldSession(setup, ["--operator-card", setup["olga.card"]], new Dictionary<string, string>());
+        await station.WaitForAsync("operator  olga");
+        (await setup.Kdc.ToolAsync("principal", "suspend", "olga", "--reason", "left the team")).Checked();
+        Assert.Equal(3, await station.EndAsync(Soon));
+        Assert.Contains("left the team", station.Text, StringComparison.Ordinal);
+        var refused = await setup.OlgaAsync("session");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("is suspended", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wrong_pin_or_another_server_is_told_and_no_session_opens()
+    {
+        await using var setup = await StationSetup.StartAsync();
+        await File.WriteAllTextAsync(setup["wrong.pin"], "000000\n", TestContext.Current.CancellationToken);
+        var wrong = await setup.ToolAsync(
+            "session", "--station", setup.Folder, "--operator-card", setup["olga.card"], "--operator-pin-file", setup["wrong.pin"], "--passphrase-file", setup["passphrase"]);
+        Assert.Equal(1, wrong.ExitCode);
+        Assert.Contains("Tries left: 2", wrong.Error, StringComparison.Ordinal);
+        wrong = await setup.ToolAsync(
+            "session", "--station", setup.Folder, "--operator-card", setup["olga.card"], "--operator-pin-file", setup["operator.pin"], "--passphrase-file", setup["wrong.pin"]);
+        Assert.Equal(1, wrong.ExitCode);
+        Assert.Contains("passphrase", wrong.Error, StringComparison.Ordinal);
+
+        await using var other = new KdcProcess();
+        await other.Child.StartAsync();
+        await setup.InitAsync(setup["elsewhere"], other.Url);
+        var middle = await setup.ToolAsync(
+            "session", "--station", setup["elsewhere"], "--operator-card", setup["olga.card"], "--operator-pin-file", setup["operator.pin"], "--passphrase-file", setup["passphrase"]);
+        Assert.Equal(1, middle.ExitCode);
+        Assert.Contains("not the pinned one", middle.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("operator.log-on", await setup.AuditAsync(), StringComparison.Ordinal);
+    }
+
+    /// <summary>The line of the audit, as soon as it is there.</summary>
+    private static async Task<string> LogOffAsync(StationSetup setup)
+    {
+        for (var i = 0; i < 50; i++)
+        {
+            if ((await setup.AuditAsync()).Split('\n').FirstOrDefault(l => l.Contains("operator.log-off", StringComparison.Ordinal)) is { } line)
+                return line;
+            await Task.Delay(100);
+        }
+        throw new TimeoutException("The server did not end the session.");
+    }
+
+    /// <summary>Forwards to a port until it is cut; then it swallows what comes, as a dead line does.</summary>
+    private sealed class CutWire : IAsyncDisposable
+    {
+        private readonly LoopbackServer _server;
+        private volatile bool _cut;
+
+        public CutWire() => _server = new LoopbackServer(ForwardAsync);
+
+        public int Port => _server.Port;
+
+        public int Target { get; set; }
+
+        public void Cut() => _cut = true;
+
+        public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+        private async Task ForwardAsync(Stream near, CancellationToken cancellationToken)
+        {
+            using var far = new TcpClient();
+            await far.ConnectAsync(System.Net.IPAddress.Loopback, Target, cancellationToken);
+            await Task.WhenAny(CopyAsync(near, far.GetStream(), cancellationToken), CopyAsync(far.GetStream(), near, cancellationToken));
+        }
+
+        private async Task CopyAsync(Stream from, Stream to, CancellationToken cancellationToken)
+        {
+            var buffer = new byte[16384];
+            for (int count; (count = await from.ReadAsync(buffer, cancellationToken)) > 0;)
+            {
+                if (!_cut)
+                    await to.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
+            }
+        }
+    }
+
+    /// <summary><c>cardstation session --hold</c>.</summary>
+    private sealed class HeldSession : IAsyncDisposable
+    {
+        private readonly Process _process;
+        private readonly System.Text.StringBuilder _text = new();
+
+        public HeldSession(StationSetup setup, string[] card, IReadOnlyDictionary<string, string> environment)
+        {
+            var start = new ProcessStartInfo(Programs.CardStation, ["session", "--hold", .. card, .. setup.Secrets()])
+            {
+                RedirectStandardOutput = true, RedirectStandardError = true,
+            };
+            foreach (var (key, value) in environment)
+                start.Environment[key] = value;
+            _process = Process.Start(start)!;
+            _process.OutputDataReceived += Keep;
+            _process.ErrorDataReceived += Keep;
+            _process.BeginOutputReadLine();
+            _process.BeginErrorReadLine();
+        }
+
+        public string Text
+        {
+            get
+            {
+                lock (_text)
+                    return _text.ToString();
+            }
+        }
+
+        public async Task WaitForAsync(string words)
+        {
+            for (var i = 0; i < 300 && !Text.Contains(words, StringComparison.Ordinal); i++)
+            {
+                Assert.False(_process.HasExited, Text);
+                await Task.Delay(50);
+            }
+            Assert.Contains(words, Text, StringComparison.Ordinal);
+        }
+
+        public async Task<int> EndAsync(TimeSpan within)
+        {
+            using var limit = new CancellationTokenSource(within);
+            await _process.WaitForExitAsync(limit.Token);
+            return _process.ExitCode;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (!_process.HasExited)
+            {
+                _process.Kill();
+                await _process.WaitForExitAsync();
+            }
+            _process.Dispose();
+        }
+
+        private void Keep(object sender, DataReceivedEventArgs e)
+        {
+            lock (_text)
+                _text.AppendLine(e.Data);
+        }
+    }
+}
