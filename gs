@@ -102,7 +102,7 @@ run_tests() {
     local filter=${1:-} passed=0 failed=0 skipped=0 broken=0
     need_packages knot unbound clamav-daemon clamav-milter opendkim opendkim-tools python3-authres python3-dkim python3-dnspython python3-milter \
         python3-nacl python3-spf postfix swaks haproxy nginx-light libnginx-mod-mail libnet-ssleay-perl opensc opensc-pkcs11 yubico-piv-tool pcscd libpcsclite1 vsmartcard-vpcd gnupg gnupg-agent scdaemon \
-        slapd softhsm2 libgfshare-bin spin gcc libc6-dev strace tnef openssl python3 python3-cryptography iproute2 procps
+        slapd ldap-utils softhsm2 libgfshare-bin spin gcc libc6-dev strace tnef openssl python3 python3-cryptography iproute2 procps
     need_exim
     build GatewaySecure.sln
     local output

@@ -18,6 +18,7 @@ var root = new RootCommand("""
     GatewayCommands.Create(),
     AuditCommands.Create(),
     CaCommands.Create(),
+    CardCommands.Create(),
     VaultCommands.Create(),
 };
 // Longer than requests under way may take to end; the default of two seconds would cut them off.

@@ -5,11 +5,12 @@ using System.Text.Json;
 using GatewaySecure.Addresses;
 using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
+using GatewaySecure.Pkcs11;
 using GatewaySecure.TestKit;
 
 namespace GatewaySecure.KdcServer.Tests;
 
-/// <summary>A KDC server whose keys are in SoftHSM, asked over the wire.</summary>
+/// <summary>A KDC server whose keys are in SoftHSM, asked over the wire. One after the other: a token that is taken away is away for all.</summary>
 public sealed class HsmServingTests
 {
     private const int Card = 1;
@@ -19,7 +20,7 @@ public sealed class HsmServingTests
     [Fact]
     public async Task An_hsm_gone_in_mid_request_means_later_and_back_means_tickets_without_a_restart()
     {
-        var token = await SoftHsm.Instance.CreateTokenAsync();
+        var token = await NewTokenAsync();
         using var directory = new TempDirectory();
         var hsm = HsmOptions.For(SoftHsm.Module, token.Label, null, token.WritePin(directory["pin"]));
         using var station = RSA.Create(3072);
@@ -63,6 +64,37 @@ public sealed class HsmServingTests
         Assert.Equal(WireAnswer.Issued, again.Tag);
         Assert.Contains("The vault is back", kdc.LogText, StringComparison.Ordinal);
         Assert.Null(await kdc.Keys.Database.Audit.VerifyAsync(cancellationToken: Cancel));
+    }
+
+    [Fact]
+    public async Task With_an_hsm_keys_go_only_to_stations_that_its_officer_registered()
+    {
+        var token = await NewTokenAsync();
+        using var directory = new TempDirectory();
+        var hsm = HsmOptions.For(SoftHsm.Module, token.Label, null, token.WritePin(directory["pin"]));
+        using var station = RSA.Create(3072);
+        var vault = new VaultSettings(hsm);
+        await using var kdc = await RunningKdc.StartWithCaAsync(vault, state =>
+        {
+            Directory.CreateDirectory(state);
+            var ceremony = new Ceremony(hsm.ForCeremony(token.OfficerPin) with { PassphraseIterations = 1000 }, state, TimeProvider.System);
+            ceremony.MakeVaultKey([new("Anna", "passphrase one"), new("Boris", "passphrase two")], 2, _ => { });
+            ceremony.Trust(station);
+        });
+        using var foreign = await StationOperator.AddAsync(kdc, "Mallory");
+        Assert.Contains("transport key", await foreign.RefusedAsync(HttpStatusCode.Forbidden, "session", foreign.LogOnBody(await foreign.ChallengeAsync())), StringComparison.Ordinal);
+        using var anna = await CardLifeTests.OperatorAsync(kdc, station);
+        using var bob = new WireCard(anna, "bob@example.org", "D276");
+        await bob.IssueAsync();
+        Assert.Equal(WireAnswer.Issued, (await bob.Holder().RequestAsync(kdc.Client(), "bob@example.org", Card, "bob@example.org")).Tag);
+    }
+
+    /// <summary>SoftHSM looks for tokens when it starts.</summary>
+    private static async Task<SoftToken> NewTokenAsync()
+    {
+        var token = await SoftHsm.Instance.CreateTokenAsync();
+        Pkcs11Module.Load(SoftHsm.Module).ForgetTokens();
+        return token;
     }
 
     private static async Task<WireHolder> AddAsync(RunningKdc kdc, RSA station, string name)

@@ -218,6 +218,8 @@ internal sealed class QueueRunner : IQueueItems, IDisposable
                 _agenda.Add(turn, entry.NotBefore);
             return;
         }
+        // Before it is asked what is due: what becomes so meanwhile stands in the agenda too, and is not lost between the two.
+        var now = _time.GetUtcNow();
         foreach (var lane in _work.DueLanes(item))
         {
             if (entry.TryJoin(lane))
@@ -225,7 +227,6 @@ internal sealed class QueueRunner : IQueueItems, IDisposable
         }
         // Nothing is due for what only a person can release. What stands on a lane comes back from there; so does a time too far away, which
         // was written before the clock was set back.
-        var now = _time.GetUtcNow();
         var latest = now + _options.LongestDelay;
         if (item.Status.Where(s => !s.IsFinal && s.NextAttempt > now && s.NextAttempt <= latest).Min(s => s.NextAttempt) is { } next)
             _agenda.Add(turn, next);

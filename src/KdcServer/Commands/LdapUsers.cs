@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.DirectoryServices.Protocols;
-using System.Net;
 using GatewaySecure.Addresses;
+using GatewaySecure.KdcServer.Hosting;
 
 namespace GatewaySecure.KdcServer.Commands;
 
@@ -12,27 +12,22 @@ namespace GatewaySecure.KdcServer.Commands;
 internal sealed record LdapSource(
     Uri Url, string Base, string Filter, string? BindDn, string? Password, string NameAttribute, string AddressAttribute);
 
-/// <summary>
-/// Users out of an LDAP directory, page by page. The platform's client takes its trust for TLS from the system's LDAP configuration
-/// (<c>/etc/ldap/ldap.conf</c>, <c>LDAPTLS_CACERT</c>).
-/// </summary>
+/// <summary>Users out of an LDAP directory, page by page.</summary>
 internal static class LdapUsers
 {
     private const int PageSize = 500;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     /// <exception cref="IOException">The directory can't be reached, or refuses.</exception>
     /// <exception cref="FormatException">The URL is none, or would carry users in clear over the network.</exception>
     public static (List<ImportedUser> Users, List<ImportLine> Errors) Read(LdapSource source)
     {
-        var secure = source.Url.Scheme == "ldaps";
-        if (!secure && (source.Url.Scheme != "ldap" || !source.Url.IsLoopback))
-            throw new FormatException($"{source.Url}: over a network it must be ldaps://; who could change the answer would be on record as a user.");
+        if (LdapDirectory.Objection(source.Url) is { } objection)
+            throw new FormatException($"{source.Url}: {objection}.");
         var users = new List<ImportedUser>();
         var errors = new List<ImportLine>();
         try
         {
-            using var connection = Connect(source, secure);
+            using var connection = LdapDirectory.Connect(source.Url, source.BindDn, source.Password);
             foreach (var entry in Entries(connection, source))
             {
                 if (User(entry, source, out var problem) is { } user)
@@ -48,33 +43,6 @@ internal static class LdapUsers
         return (users, errors);
     }
 
-    private static LdapConnection Connect(LdapSource source, bool secure)
-    {
-        var port = source.Url.IsDefaultPort || source.Url.Port < 0 ? (secure ? 636 : 389) : source.Url.Port;
-        var connection = new LdapConnection(new LdapDirectoryIdentifier(source.Url.Host, port), null, AuthType.Anonymous) { Timeout = Patience };
-        try
-        {
-            connection.SessionOptions.ProtocolVersion = 3;
-            connection.SessionOptions.ReferralChasing = ReferralChasingOptions.None;
-            connection.SessionOptions.SecureSocketLayer = secure;
-            if (source.BindDn is { } dn)
-            {
-                connection.AuthType = AuthType.Basic;
-                connection.Bind(new NetworkCredential(dn, source.Password));
-            }
-            else
-            {
-                connection.Bind();
-            }
-            return connection;
-        }
-        catch
-        {
-            connection.Dispose();
-            throw;
-        }
-    }
-
     private static IEnumerable<SearchResultEntry> Entries(LdapConnection connection, LdapSource source)
     {
         var page = new PageResultRequestControl(PageSize);
@@ -82,7 +50,7 @@ internal static class LdapUsers
         request.Controls.Add(page);
         do
         {
-            var response = (SearchResponse)connection.SendRequest(request, Patience);
+            var response = (SearchResponse)connection.SendRequest(request, LdapDirectory.Patience);
             foreach (SearchResultEntry entry in response.Entries)
                 yield return entry;
             page.Cookie = response.Controls.OfType<PageResultResponseControl>().FirstOrDefault()?.Cookie ?? [];

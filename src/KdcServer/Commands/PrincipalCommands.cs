@@ -97,7 +97,7 @@ internal static class PrincipalCommands
         var name = new Option<string>("--name") { Description = "For people to read; unique among gateways.", Required = true };
         var addresses = new Option<string[]>("--address") { Description = "A user's mail address; may stand several times.", DefaultValueFactory = _ => [] };
         var domains = new Option<string[]>("--domain") { Description = "A gateway's sender domain; may stand several times.", DefaultValueFactory = _ => [] };
-        var certificates = new Option<string[]>("--certificate") { Description = "PEM: a gateway's TLS client certificate.", DefaultValueFactory = _ => [] };
+        var certificates = new Option<string[]>("--certificate") { Description = "PEM: a gateway's TLS client certificate, or that of an operator's card.", DefaultValueFactory = _ => [] };
         var (from, end) = Validity();
         var command = new Command("add", """
             Adds a principal. A user's key comes with his card; a gateway's with 'kdc gateway token'.
@@ -134,7 +134,7 @@ internal static class PrincipalCommands
         var (config, state, json, who) = (CommonOptions.Config(), CommonOptions.State(), CommonOptions.AsJson(), Who());
         var files = new Argument<string[]>("FILE") { Description = "PEM, in place of those before; two while one is exchanged.", Arity = ArgumentArity.OneOrMore };
         var command = new Command("certificate", """
-            Puts on record with which TLS client certificates a gateway may come.
+            Puts on record with which TLS client certificates a gateway may come, or with which cards an operator.
 
             Example:
               kdc principal certificate gateway.example.org new.pem old.pem

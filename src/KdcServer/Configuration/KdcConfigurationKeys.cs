@@ -22,7 +22,9 @@ internal static class KdcConfigurationKeys
 
     public static readonly string[] Cards = ["escrow"];
 
-    public static readonly string[] Ca = ["listener", "address", "certificate-lifetime"];
+    public static readonly string[] Ca = ["listener", "address", "certificate-lifetime", "publish"];
+
+    public static readonly string[] Publish = ["url", "base", "address-attribute", "bind-dn", "password-file"];
 
     /// <summary>By the names that the schema's definitions have.</summary>
     public static readonly FrozenDictionary<string, string[]> All = new Dictionary<string, string[]>
@@ -33,6 +35,7 @@ internal static class KdcConfigurationKeys
         ["limits"] = Limits,
         ["audit"] = Audit,
         ["ca"] = Ca,
+        ["publish"] = Publish,
         ["operators"] = Operators,
         ["cards"] = Cards,
     }.ToFrozenDictionary();

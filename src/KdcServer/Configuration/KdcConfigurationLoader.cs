@@ -1,6 +1,7 @@
 using System.Net;
 using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
+using GatewaySecure.KdcServer.Hosting;
 using GatewaySecure.Settings;
 
 namespace GatewaySecure.KdcServer.Configuration;
@@ -74,7 +75,25 @@ internal static class KdcConfigurationLoader
         var lifetime = section.Optional<TimeSpan>("certificate-lifetime", ValueParsers.Duration, CaConfiguration.DefaultLifetime);
         return listener is null || !Uri.TryCreate(text?.TrimEnd('/') + "/", UriKind.Absolute, out var address)
             ? null
-            : new CaConfiguration(listener, address, lifetime);
+            : new CaConfiguration(listener, address, lifetime)
+            {
+                Publish = section.Section("publish", KdcConfigurationKeys.Publish) is { } publish ? ReadPublication(publish) : null,
+            };
+    }
+
+    private static LdapPublication? ReadPublication(ConfigurationSection section)
+    {
+        var text = section.Required<string>("url", ValueParsers.Text!);
+        var top = section.Required<string>("base", ValueParsers.Text!);
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var url))
+            section.Problem("url", $"'{text}' is not an address such as ldaps://ldap.example.org");
+        else if (LdapDirectory.Objection(url) is { } objection)
+            section.Problem("url", $"'{text}': {objection}");
+        var attribute = section.Optional<string>("address-attribute", ValueParsers.Text!, "mail");
+        var bind = section.Optional<string?>("bind-dn", ValueParsers.Text!, null);
+        if (bind is not null != section.Has("password-file"))
+            section.Problem(bind is null ? "password-file" : "bind-dn", "needs the other one: bind-dn and password-file belong together");
+        return url is null || top is null ? null : new LdapPublication(url, top, attribute, bind, section.Has("password-file") ? section.RequiredFile("password-file") : null);
     }
 
     private static KdcLimits ReadLimits(ConfigurationSection section)

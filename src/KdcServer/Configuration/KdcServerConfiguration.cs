@@ -41,8 +41,16 @@ internal sealed record OperatorsConfiguration(TimeSpan Heartbeat, TimeSpan Idle)
 /// <param name="Address">As others reach the listener; it stands in certificates, so it must last as long as they do.</param>
 internal sealed record CaConfiguration(IPEndPoint Listener, Uri Address, TimeSpan CertificateLifetime)
 {
+    /// <summary>Null: certificates are published nowhere else.</summary>
+    public LdapPublication? Publish { get; init; }
+
     public static readonly TimeSpan DefaultLifetime = TimeSpan.FromDays(730);
 }
+
+/// <summary>The directory that users' encryption certificates go to.</summary>
+/// <param name="AddressAttribute">By which an entry is found.</param>
+/// <param name="BindDn">Null: anonymous.</param>
+internal sealed record LdapPublication(Uri Url, string Base, string AddressAttribute, string? BindDn, string? PasswordFile);
 
 /// <summary>How the audit chain is anchored.</summary>
 internal sealed record AuditConfiguration

@@ -152,6 +152,8 @@ internal sealed class KdcHost : IAsyncDisposable
         }
         Own(issuing);
         Own(await CaPublication.StartAsync(ca, issuing, keys.OpenOcspKey(), logs, time, cancellationToken));
+        if (ca.Publish is { } target)
+            Own(new DirectoryPublication(target, keys.Database, time, _log)).Start();
         return issuing;
     }
 

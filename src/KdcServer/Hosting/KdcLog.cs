@@ -29,6 +29,12 @@ internal static partial class KdcLog
     [LoggerMessage(LogLevel.Warning, "There is a section 'ca' but no CA yet, so nothing of it is served: make one with 'kdc ca init' or 'kdc ca install', and start again")]
     public static partial void CaIsMissing(this ILogger log);
 
+    [LoggerMessage(LogLevel.Information, "Encryption certificates were brought to {Count} entries of {Directory}")]
+    public static partial void Published(this ILogger log, int count, Uri directory);
+
+    [LoggerMessage(LogLevel.Warning, "Encryption certificates could not be brought to {Directory}; it is tried again soon: {Reason}")]
+    public static partial void NotPublished(this ILogger log, Uri directory, string reason);
+
     [LoggerMessage(LogLevel.Error, "{What} could not be served: {Reason}")]
     public static partial void CaFailed(this ILogger log, string what, string reason);
 

@@ -97,7 +97,7 @@ internal sealed class CardWork(KdcKeys keys, IssuingCa? ca, KdcServerConfigurati
         var holder = await HolderAsync(card, cancellationToken);
         var order = card.Order;
         var keyViews = ImmutableArray.CreateBuilder<CardKeyView>();
-        foreach (var key in card.Keys)
+        foreach (var key in card.Keys.OrderBy(k => k.Use))
         {
             var certificate = key.Certificate is { } serial ? await Certificates.FindAsync(serial, cancellationToken) : null;
             keyViews.Add(new CardKeyView(key.Use.ToString(), key.PublicKey.ToArray(), certificate?.Der.ToArray()));
