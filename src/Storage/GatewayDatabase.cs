@@ -21,8 +21,8 @@ public sealed class GatewayDatabase : IAsyncDisposable
             .UseSqlite(connectionString)
             .AddInterceptors(new DurableConnections())
             .Options;
-        _writer = new GroupWriter(connectionString);
         _version = new DirectoryVersion(connectionString);
+        _writer = new GroupWriter(connectionString, _version.Forget);
         Principals = new PrincipalStore(Options, _version);
         var keys = new MasterKeyStore(Options, _version);
         MasterKeys = keys;

@@ -20,14 +20,16 @@ internal sealed class GroupWriter : IAsyncDisposable
         new BoundedChannelOptions(4 * LargestGroup) { SingleReader = true });
 
     private readonly string _connectionString;
+    private readonly Action _recordsChanged;
     private readonly Task _loop;
 
     // Of the loop alone; null before the first group, and after one that failed.
     private ChainConnection? _chain;
 
-    public GroupWriter(string connectionString)
+    /// <param name="recordsChanged">Called when other rows than lines and tickets were committed, before anybody is told.</param>
+    public GroupWriter(string connectionString, Action recordsChanged)
     {
-        _connectionString = connectionString;
+        (_connectionString, _recordsChanged) = (connectionString, recordsChanged);
         // A thread of its own: it waits for the disk most of the time, and the pool has as few threads as the machine has processors.
         _loop = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
@@ -92,6 +94,8 @@ internal sealed class GroupWriter : IAsyncDisposable
             }
             await records.SaveAsync();
             await transaction.CommitAsync();
+            if (records.AreUsed)
+                _recordsChanged();
         }
 #pragma warning disable CA1031 // Whatever it is, it is the waiting callers', not the loop's.
         catch (Exception e)
@@ -233,6 +237,8 @@ internal sealed class GroupWriter : IAsyncDisposable
     private sealed class Records(DbContextOptions<GatewayDbContext> options, SqliteTransaction transaction) : IAsyncDisposable
     {
         private GatewayDbContext? _db;
+
+        public bool AreUsed => _db is not null;
 
         public GatewayDbContext Db
         {

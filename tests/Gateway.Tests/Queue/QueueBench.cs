@@ -52,7 +52,7 @@ internal sealed class QueueBench : IDisposable
     public Task TryAsync(SpooledMail item, CancellationToken? abort = null) => Work.TryAsync(item, abort ?? Cancel);
 
     public ReportWriter Reporter =>
-        new(_spool.Spool, Reports.Add, DomainName.Parse("mx.inside.example"), new QueueTimes(Options.ExpireAfter), Time);
+        new(_spool.Spool, AddReport, DomainName.Parse("mx.inside.example"), new QueueTimes(Options.ExpireAfter), Time);
 
     public SpoolBench Spool => _spool;
 
@@ -102,6 +102,13 @@ internal sealed class QueueBench : IDisposable
         var items = _spool.Reopen().Recover().Items;
         Work = NewWork();
         return items.Single(i => i.Id == id);
+    }
+
+    /// <summary>Several workers report at the same time.</summary>
+    private void AddReport(SpooledMail report)
+    {
+        lock (Reports)
+            Reports.Add(report);
     }
 
     public string ReportText() => Encoding.UTF8.GetString(SpoolBench.ReadAll(Assert.Single(Reports)));
