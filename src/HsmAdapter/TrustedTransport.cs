@@ -24,6 +24,8 @@ internal static class TrustedTransport
             if (session.Describe(key) is { Trusted: true } && session.ReadRsa(key) is { } known && known.Modulus.AsSpan().SequenceEqual(modulus))
                 return (key, null);
         }
+        // A refusal is for good, so it is not said for an HSM that went away: that one shows no vault key either, which throws.
+        SessionKeys.Of(session).Newest(session);
         return (null, "The security officer has not registered this transport key in the HSM ('kdc vault trust').");
     }
 

@@ -66,5 +66,26 @@ public sealed class StationIssueTests
         Assert.Equal(6, revoked.Split("Serial Number:").Length - 1);
     }
 
+    [Fact]
+    public async Task Without_escrow_the_operator_confirms_and_the_card_makes_its_own_encryption_key()
+    {
+        await using var setup = await StationSetup.StartAsync("cards:\n  escrow: forbidden\n");
+        var card = await setup.NewCardAsync("bob.card");
+        string[] bob = ["--address", "bob@example.org", "--name", "Bob Example", "--virtual-card", card, "--algorithm", "Rsa2048", "--letter", setup["bob.letter"]];
+        var asked = await setup.OlgaAsync(["issue", .. bob]);
+        Assert.Equal(1, asked.ExitCode);
+        Assert.Contains("can't be read any more", asked.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(setup["bob.letter"]));
+        (await setup.OlgaAsync("abandon", "--virtual-card", card, "--reason", "another card was meant")).Checked();
+
+        var temporary = await setup.OlgaAsync(["temporary", .. bob, "--until", "2099-01-01", "--yes"]);
+        Assert.True(temporary.ExitCode == 0, temporary.All);
+        await setup.AssertOpensAsync(await setup.SealSmimeAsync(card), Pin(setup), card);
+        Assert.DoesNotContain("escrow.release", await setup.AuditAsync(), StringComparison.Ordinal);
+        var life = (await setup.OlgaAsync("show", "--life", "--json", "--virtual-card", card)).Checked().Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(l => JsonDocument.Parse(l).RootElement.GetProperty("standing").GetString());
+        Assert.Equal(["Revoked", "Active"], life);
+    }
+
     private static string Pin(StationSetup setup) => StationSetup.PinOf(setup["bob.letter"]);
 }

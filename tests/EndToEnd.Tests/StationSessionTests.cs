@@ -18,7 +18,7 @@ public sealed class StationSessionTests(PrivatePcscd pcscd)
         await using var setup = await StationSetup.StartAsync();
         using var card = VirtualCards.Open(setup["olga.card"]);
         var plugged = await pcscd.PlugAsync(card);
-        await using var station = new HeldSession(setup, ["--operator-reader", plugged.Reader], pcscd.Environment);
+        await using var station = new StationProcess(setup, ["session", "--hold", "--operator-reader", plugged.Reader], pcscd.Environment);
         await station.WaitForAsync("operator  olga");
         Assert.DoesNotContain("operator.log-off", await setup.AuditAsync(), StringComparison.Ordinal);
 
@@ -37,7 +37,7 @@ public sealed class StationSessionTests(PrivatePcscd pcscd)
         await using var wire = new CutWire();
         await using var setup = await StationSetup.StartAsync(url: $"https://localhost:{wire.Port}");
         wire.Target = setup.Kdc.Child.Port;
-        await using var station = new HeldSession(setup, ["--operator-card", setup["olga.card"]], new Dictionary<string, string>());
+        await using var station = new StationProcess(setup, ["session", "--hold", "--operator-card", setup["olga.card"]]);
         await station.WaitForAsync("operator  olga");
         var cut = Stopwatch.StartNew();
         wire.Cut();
@@ -51,7 +51,7 @@ public sealed class StationSessionTests(PrivatePcscd pcscd)
     public async Task An_operator_who_is_suspended_is_logged_off_and_does_not_come_back()
     {
         await using var setup = await StationSetup.StartAsync();
-        await using var station = new HeldSession(setup, ["--operator-card", setup["olga.card"]], new Dictionary<string, string>());
+        await using var station = new StationProcess(setup, ["session", "--hold", "--operator-card", setup["olga.card"]]);
         await station.WaitForAsync("operator  olga");
         (await setup.Kdc.ToolAsync("principal", "suspend", "olga", "--reason", "left the team")).Checked();
         Assert.Equal(3, await station.EndAsync(Soon));
@@ -128,70 +128,6 @@ public sealed class StationSessionTests(PrivatePcscd pcscd)
                 if (!_cut)
                     await to.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
             }
-        }
-    }
-
-    /// <summary><c>cardstation session --hold</c>.</summary>
-    private sealed class HeldSession : IAsyncDisposable
-    {
-        private readonly Process _process;
-        private readonly System.Text.StringBuilder _text = new();
-
-        public HeldSession(StationSetup setup, string[] card, IReadOnlyDictionary<string, string> environment)
-        {
-            var start = new ProcessStartInfo(Programs.CardStation, ["session", "--hold", .. card, .. setup.Secrets()])
-            {
-                RedirectStandardOutput = true, RedirectStandardError = true,
-            };
-            foreach (var (key, value) in environment)
-                start.Environment[key] = value;
-            _process = Process.Start(start)!;
-            _process.OutputDataReceived += Keep;
-            _process.ErrorDataReceived += Keep;
-            _process.BeginOutputReadLine();
-            _process.BeginErrorReadLine();
-        }
-
-        public string Text
-        {
-            get
-            {
-                lock (_text)
-                    return _text.ToString();
-            }
-        }
-
-        public async Task WaitForAsync(string words)
-        {
-            for (var i = 0; i < 300 && !Text.Contains(words, StringComparison.Ordinal); i++)
-            {
-                Assert.False(_process.HasExited, Text);
-                await Task.Delay(50);
-            }
-            Assert.Contains(words, Text, StringComparison.Ordinal);
-        }
-
-        public async Task<int> EndAsync(TimeSpan within)
-        {
-            using var limit = new CancellationTokenSource(within);
-            await _process.WaitForExitAsync(limit.Token);
-            return _process.ExitCode;
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            if (!_process.HasExited)
-            {
-                _process.Kill();
-                await _process.WaitForExitAsync();
-            }
-            _process.Dispose();
-        }
-
-        private void Keep(object sender, DataReceivedEventArgs e)
-        {
-            lock (_text)
-                _text.AppendLine(e.Data);
         }
     }
 }

@@ -92,7 +92,7 @@ internal sealed class StationSetup : IAsyncDisposable
         return client.ReadKeys();
     }
 
-    public async Task<string> AuditAsync() => (await Kdc.ToolAsync("audit", "show", "--last", "500")).Checked().Text;
+    public async Task<string> AuditAsync() => (await Kdc.ToolAsync("audit", "show", "--last", "5000")).Checked().Text;
 
     /// <summary>S/MIME by openssl for the card's decipher key, whose certificate openssl verifies up to the KDC's CA.</summary>
     public async Task<string> SealSmimeAsync(string card)

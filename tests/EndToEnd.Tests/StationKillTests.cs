@@ -1,0 +1,110 @@
+using GatewaySecure.SmartCard;
+using GatewaySecure.SmartCard.Tests;
+using GatewaySecure.VirtualCard;
+
+namespace GatewaySecure.EndToEnd.Tests;
+
+/// <summary>
+/// kill -9 at every change of a card, by the card's own hand: before it does what it was told, or after it did and before it answers. The station
+/// that comes next goes on, and ends with one card and one set of keys.
+/// </summary>
+[Collection("pcscd")]
+public sealed class StationKillTests(PrivatePcscd pcscd)
+{
+    [Fact]
+    public async Task A_killed_station_leaves_a_card_that_the_next_run_finishes()
+    {
+        await using var setup = await StationSetup.StartAsync();
+        var (changes, cards) = (0, 1);
+        using (var memory = VirtualOpenPgpCard.CreateInMemory())
+        {
+            using var counting = new KillingCard(memory, int.MaxValue, () => { });
+            await using var plugged = await pcscd.PlugAsync(counting);
+            await using var whole = Issue(setup, plugged, 0);
+            Assert.Equal(0, await whole.EndAsync(TimeSpan.FromSeconds(30)));
+            changes = counting.Points;
+        }
+        Assert.InRange(changes, 30, 120);
+
+        // Each step of the card has a few points; every third is in each of them.
+        for (var at = 1; at <= changes; at += 3)
+        {
+            using var memory = VirtualOpenPgpCard.CreateInMemory();
+            StationProcess? station = null;
+            using var killing = new KillingCard(memory, at, () => station!.Kill());
+            await using (var plugged = await pcscd.PlugAsync(killing))
+            {
+                await using (station = Issue(setup, plugged, at))
+                    Assert.Equal(137, await station.EndAsync(TimeSpan.FromSeconds(30)));
+                await using var next = Issue(setup, plugged, at);
+                Assert.True(await next.EndAsync(TimeSpan.FromSeconds(30)) == 0, next.Text);
+            }
+            AssertWhole(setup, memory, at);
+            cards++;
+        }
+        (await TestKit.Tool.RunAsync(Programs.Kdc, ["audit", "verify", "--state", setup.Kdc.State])).Checked();
+        var actions = (await setup.AuditAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2]).ToList();
+        foreach (var once in new[] { "card.order", "card.imported", "card.certified", "card.codes-begun", "card.codes-set", "card.master-key-written", "card.issue", "key.renew" })
+            Assert.Equal(cards, actions.Count(a => a == once));
+        Assert.Equal(3 * cards, actions.Count(a => a == "certificate.issue"));
+        Assert.DoesNotContain("certificate.revoke", actions);
+    }
+
+    private StationProcess Issue(StationSetup setup, PluggedCard card, int user) => new(
+        setup,
+        [
+            "issue", "--address", $"user{user}@example.org", "--name", $"User {user}", "--algorithm", "P256", "--reader", card.Reader,
+            "--operator-card", setup["olga.card"], "--letter", setup[$"{user}.letter"],
+        ],
+        pcscd.Environment);
+
+    /// <summary>Three certified keys, each with its certificate; the letter's PIN; a master key behind it.</summary>
+    private static void AssertWhole(StationSetup setup, VirtualOpenPgpCard memory, int user)
+    {
+        var card = OpenPgpCard.Select(new LocalCardChannel(memory.Atr, a => memory.Process(a), memory.Reset));
+        using var session = card.BeginSession();
+        var keys = card.ReadKeys();
+        Assert.Equal(3, keys.Count);
+        Assert.All(keys, k =>
+        {
+            using var certificate = System.Security.Cryptography.X509Certificates.X509CertificateLoader.LoadCertificate(k.Certificate.Span);
+            Assert.True(k.Public.IsSameAs(CardPublicKey.Of(certificate)!));
+        });
+        Assert.IsType<PinResult.Ok>(card.Verify(CardPin.User, StationSetup.PinOf(setup[$"{user}.letter"]), CardUse.Decipher));
+        Assert.Equal(32, card.DecipherAes(new byte[32]).Length);
+        Assert.Equal(1, KdcCore.EnrolledCard.Decode(card.ReadIdentity()!)!.Identity.Kvno);
+    }
+
+    /// <summary>Counts points before and after each command that changes the card, and at one of them does what it was told.</summary>
+    private sealed class KillingCard(IVirtualCard card, int at, Action kill) : IVirtualCard
+    {
+        public int Points { get; private set; }
+
+        public ReadOnlyMemory<byte> Atr => card.Atr;
+
+        public string Serial => card.Serial;
+
+        public byte[] Process(ReadOnlySpan<byte> commandApdu)
+        {
+            // CHANGE REFERENCE DATA, RESET RETRY COUNTER, PUT DATA (both), GENERATE with P1 80.
+            var changes = commandApdu.Length > 3 && (commandApdu[1] is 0x24 or 0x2C or 0xDA or 0xDB || commandApdu[1] == 0x47 && commandApdu[2] == 0x80);
+            if (changes && ++Points == at)
+            {
+                kill();
+                // The reader's service would still carry the command to a card.
+                return [0x6F, 0x00];
+            }
+            var answer = card.Process(commandApdu);
+            if (changes && ++Points == at)
+                kill();
+            return answer;
+        }
+
+        public void Reset() => card.Reset();
+
+        /// <summary>The card itself stays the test's.</summary>
+        public void Dispose()
+        {
+        }
+    }
+}
