@@ -89,6 +89,7 @@ need_exim() {
     [ -x /usr/sbin/exim4 ] || [ -x artifacts/exim4/usr/sbin/exim4 ] && return
     local folder
     folder=$(mktemp -d)
+    mkdir -p artifacts
     if ! (cd "$folder" && apt-get download exim4-daemon-light) >"$folder/log" 2>&1 ||
         ! dpkg-deb -x "$folder"/exim4-daemon-light_*.deb artifacts/exim4; then
         cat "$folder/log" >&2
