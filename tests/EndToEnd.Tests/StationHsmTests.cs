@@ -56,6 +56,20 @@ public sealed class StationHsmTests
         Assert.Equal(3, seen.Split("Private Key Object").Length - 1);
         Assert.Contains("GatewaySecure master key", seen, StringComparison.Ordinal);
 
+        // A token as an operator's card.
+        var operators = await SoftHsm.Instance.CreateTokenAsync();
+        await File.WriteAllTextAsync(directory["so"], operators.OfficerPin + "\n", Cancel);
+        string[] theirs = ["--module", SoftHsm.Module, "--token", operators.Label];
+        Assert.Equal(2, (await setup.ToolAsync(["operator-card", "--name", "Peter", "--certificate-out", directory["peter.pem"], "--pin-file", setup["operator.pin"], .. theirs])).ExitCode);
+        (await setup.ToolAsync(
+        [
+            "operator-card", "--name", "Peter", "--certificate-out", directory["peter.pem"], "--pin-file", setup["operator.pin"], "--letter", directory["codes"],
+            "--admin-pin-file", directory["so"], .. theirs,
+        ])).Checked();
+        (await setup.Kdc.ToolAsync("principal", "add", "--kind", "operator", "--name", "Peter", "--certificate", directory["peter.pem"])).Checked();
+        var peter = await setup.ToolAsync(["session", "--operator-module", SoftHsm.Module, "--operator-token", operators.Label, .. setup.Secrets()]);
+        Assert.Contains("operator  Peter", peter.Checked().Text, StringComparison.Ordinal);
+
         // While the HSM is away nothing is issued, and nothing is refused for good.
         vault.Remove();
         var later = await setup.OlgaAsync(["renew", .. bob[1..], "--yes"]);

@@ -12,7 +12,7 @@ public sealed class StationLossTests
     [Fact]
     public async Task Old_mail_opens_with_the_replaced_card_after_two_operators_recovered_its_key()
     {
-        await using var setup = await StationSetup.StartAsync(prepare: s => s.AddOperatorAsync("peter"));
+        await using var setup = await StationSetup.StartAsync(prepare: s => s.AddOperatorAsync("peter", "piv"));
         var lost = await setup.NewCardAsync("lost.card");
         (await setup.OlgaAsync(
             "issue", "--address", "bob@example.org", "--name", "Bob Example", "--virtual-card", lost, "--algorithm", "Rsa2048", "--letter", setup["lost.letter"])).Checked();

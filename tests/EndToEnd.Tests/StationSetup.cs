@@ -54,10 +54,10 @@ internal sealed class StationSetup : IAsyncDisposable
         "init", "--server", url, "--realm", "example.org", "--trust", Kdc.Trust, "--station", folder, "--passphrase-file", this["passphrase"])).Checked();
 
     /// <summary>An operator with a card of his own, on record.</summary>
-    public async Task AddOperatorAsync(string name)
+    public async Task AddOperatorAsync(string name, string kind = "openpgp")
     {
         await File.WriteAllTextAsync(this["operator.pin"], OperatorPin + "\n");
-        (await ToolAsync("virtual-card", "create", this[name + ".card"])).Checked();
+        await NewCardAsync(name + ".card", kind);
         (await ToolAsync(
             "operator-card", "--name", name, "--virtual-card", this[name + ".card"], "--pin-file", this["operator.pin"],
             "--certificate-out", this[name + ".pem"], "--letter", this[name + ".codes"])).Checked();

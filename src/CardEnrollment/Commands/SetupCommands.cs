@@ -73,6 +73,7 @@ internal static class SetupCommands
         var output = new Option<string>("--certificate-out") { Description = "PEM file for the certificate: 'kdc principal add --kind operator --certificate FILE' puts it on record.", Required = true };
         var pin = new Option<string?>("--pin-file") { Description = "First line: the operator's new PIN. Without it, it is asked for, twice." };
         var letter = new Option<string?>("--letter") { Description = "File for the card's other new codes, readable by you alone; without it they are printed." };
+        var adminPin = new Option<string?>("--admin-pin-file") { Description = "First line: the card's present administrator code, where it is not the factory's; always for a token, whose security officer's PIN it is." };
         var command = new Command("operator-card", """
             Makes an operator's card of a new one: a key for log-on, made on the card, with a certificate that the card itself signed. The KDC goes by its record, not by an authority.
 
@@ -80,7 +81,7 @@ internal static class SetupCommands
               cardstation operator-card --name "Olga Operator" --certificate-out olga.pem
               kdc principal add --kind operator --name "Olga Operator" --certificate olga.pem       # on the KDC
             """)
-        { name, output, pin, letter }.WithCard();
+        { name, output, pin, letter, adminPin }.WithCard();
         command.SetAction((parsed, ct) => Guard.RunAsync(async () =>
         {
             using var connection = CardConnection.Open(StationOptions.Card(parsed));
@@ -88,21 +89,26 @@ internal static class SetupCommands
             var chosen = NewSecret(parsed.GetValue(pin), isOld: false, "The operator's new PIN");
             if (PinLife.Objection(card.Kind, CardPin.User, chosen) is { } objection)
                 throw new ArgumentException(objection);
-            using var certificate = MakeOperatorCard(card, parsed.GetRequiredValue(name), new string(chosen), parsed.GetValue(letter));
+            var present = parsed.GetValue(adminPin) is { } file ? new string(StationOptions.Secret(file, "")) : Factory(card.Kind);
+            using var certificate = MakeOperatorCard(card, parsed.GetRequiredValue(name), new string(chosen), present, parsed.GetValue(letter));
             await File.WriteAllTextAsync(parsed.GetRequiredValue(output), certificate.ExportCertificatePem(), ct);
             return ExitStatus.Done;
         }));
         return command;
     }
 
-    private static X509Certificate2 MakeOperatorCard(IIssuableCard card, string name, string pin, string? letterFile)
+    private static string Factory(CardKind kind) => kind switch
+    {
+        CardKind.Piv => VirtualPivCard.DefaultManagementKey,
+        CardKind.OpenPgp => VirtualOpenPgpCard.DefaultAdminPin,
+        _ => throw new FormatException("A token needs its security officer's PIN: --admin-pin-file."),
+    };
+
+    private static X509Certificate2 MakeOperatorCard(IIssuableCard card, string name, string pin, string adminPin, string? letterFile)
     {
         using var session = card.BeginSession();
-        if (card.Kind == CardKind.Token)
-            throw new CardException(CardFault.NotSupported, "A token's codes are its own tool's matter: make key and certificate there.");
         var codes = new CardCodeSet(card, pin);
-        codes.Open([new CardCodes(
-            card.Kind == CardKind.Piv ? VirtualPivCard.DefaultManagementKey : VirtualOpenPgpCard.DefaultAdminPin, VirtualPivCard.DefaultUnblockingPin)]);
+        codes.Open([new CardCodes(adminPin, VirtualPivCard.DefaultUnblockingPin)]);
         var keys = new CardKeySet(card, TimeProvider.System);
         card.PutHolderName(name);
         keys.Make(CardUse.Authenticate, CardKeyAlgorithm.P256);
@@ -112,9 +118,11 @@ internal static class SetupCommands
         codes.ForIssuing();
         card.PutCertificate(keys.SlotOf(CardUse.Authenticate), certificate.RawData);
         var fresh = new CardCodes(
-            card.Kind == CardKind.Piv ? RandomNumberGenerator.GetHexString(48) : RandomNumberGenerator.GetString("0123456789", 8),
-            RandomNumberGenerator.GetString("0123456789", 8));
-        Letters.Deliver($"Operator's card {card.Describe().Serial} of {name}\nAdministrator's code: {fresh.Administrator}\nUnblocking code:      {fresh.Unblocking}\n", letterFile);
+            card.Kind == CardKind.Piv ? RandomNumberGenerator.GetHexString(48) : RandomNumberGenerator.GetString("0123456789", 12),
+            card.Kind == CardKind.Token ? null : RandomNumberGenerator.GetString("0123456789", 8));
+        Letters.Deliver(
+            $"Operator's card {card.Describe().Serial} of {name}\nAdministrator's code: {fresh.Administrator}\n"
+            + (fresh.Unblocking is { } code ? $"Unblocking code:      {code}\n" : ""), letterFile);
         codes.Change(fresh);
         return certificate;
     }
