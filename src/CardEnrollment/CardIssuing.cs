@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
+using GatewaySecure.CardEnrollment.Issuing;
 using GatewaySecure.Cards;
 using GatewaySecure.KdcCore;
 using GatewaySecure.SmartCard;
@@ -41,7 +42,7 @@ public sealed record IssuedCard(Principal Principal, string Serial, X509Certific
 /// </summary>
 public sealed class CardIssuing(KdcAdministration administration, TimeProvider time)
 {
-    /// <param name="letter">Called before the PINs are changed: they must not get lost if anything fails later.</param>
+    /// <param name="letter">Called as soon as the card has the user's PIN, before the other codes are changed: they must not get lost if anything fails later.</param>
     /// <exception cref="ArgumentException">The PIN can't be one of such a card.</exception>
     /// <exception cref="CardException">The card failed, or refused the administrator's PIN.</exception>
     /// <exception cref="AdministrationException">The principal is not in good standing, or nobody's address.</exception>
@@ -56,56 +57,38 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
         if (!description.HasAesSlot && order.RealmKey.IsEmpty)
             throw new CardException(CardFault.NotSupported, "This card has no AES slot, and no realm key is at hand for the other kind of ticket.");
         var principal = await PrincipalAsync(order, cancellationToken);
-        Demand(card.Verify(CardPin.Administrator, order.AdminPin, CardUse.Authenticate));
 
         var pins = Codes(order, description);
-        // A token's keys are made under its user's PIN, so that one comes first there.
-        if (card.Kind == CardKind.Token)
-            SetCodes(card, order, pins, letter);
+        var codes = new CardCodeSet(card, pins.UserPin);
+        codes.Open([new CardCodes(order.AdminPin, order.UnblockingCode)]);
+        letter(pins);
+        var keys = new CardKeySet(card, time);
+        keys.RetireDecipherKey([]);
         card.PutHolderName(order.Name);
-        var created = time.GetUtcNow();
-        var made = MakeKeys(card, order, description.HasAesSlot, created);
-        var certificate = order.Authority is { } authority ? Certify(made, order, authority, created) : null;
+        keys.Make(CardUse.Sign, order.Algorithm);
+        keys.Make(CardUse.Authenticate, order.Algorithm);
+        // One key for mail and tickets is on the tickets' curve.
+        var shared = !description.HasAesSlot && keys.SlotOf(CardUse.Ticket) == keys.SlotOf(CardUse.Decipher);
+        keys.Make(CardUse.Decipher, shared ? CardKeyAlgorithm.P256 : order.Algorithm);
+        var certificate = order.Authority is { } authority ? Certify(keys.Present(CardUse.Decipher)!.Public, order, authority, time.GetUtcNow()) : null;
         if (certificate is not null)
-            card.PutCertificate(Slot(card, CardUse.Decipher), certificate.RawData);
-        if (card.Kind != CardKind.Token)
-            SetCodes(card, order, pins, letter);
+            card.PutCertificate(keys.SlotOf(CardUse.Decipher), certificate.RawData);
+        codes.Change(new CardCodes(pins.AdminPin, pins.UnblockingCode));
 
         principal = description.HasAesSlot
             ? await administration.IssueCardAsync(
                 principal.Id, description.Serial, overSecureChannel: false, (identity, key, _) => Write(card, identity, key), cancellationToken)
-            : await RegisterAsync(card, order, made, principal, description.Serial, created, cancellationToken);
+            : await RegisterAsync(card, order, keys, shared, principal, description.Serial, cancellationToken);
         return new IssuedCard(principal, description.Serial, certificate, description.HasAesSlot);
-    }
-
-    /// <summary>Sign, authenticate, and decipher, whose public half is the result. Where the card can, the old decipher key stays for old mail.</summary>
-    private static CardPublicKey MakeKeys(IIssuableCard card, TrialOrder order, bool hasAesSlot, DateTimeOffset created)
-    {
-        var decipher = Slot(card, CardUse.Decipher);
-        if (card.ReadKeys().FirstOrDefault(k => k.Slot == decipher) is { Certificate.IsEmpty: false })
-        {
-            try
-            {
-                card.RetireKey(decipher);
-            }
-            catch (CardException e) when (e.Fault == CardFault.NotSupported)
-            {
-                // Cards of this kind keep one key for mail; docs/cards.md says what a renewal costs.
-            }
-        }
-        card.GenerateKey(Slot(card, CardUse.Sign), order.Algorithm, created);
-        card.GenerateKey(Slot(card, CardUse.Authenticate), order.Algorithm, created);
-        // One key for both is on the tickets' curve.
-        var shared = !hasAesSlot && Slot(card, CardUse.Ticket) == decipher;
-        return card.GenerateKey(decipher, shared ? CardKeyAlgorithm.P256 : order.Algorithm, created);
     }
 
     /// <summary>A card without an AES slot: its public point goes to the KDC, the realm's key to the card.</summary>
     private async Task<Principal> RegisterAsync(
-        IIssuableCard card, TrialOrder order, CardPublicKey decipher, Principal principal, string serial, DateTimeOffset created, CancellationToken cancellationToken)
+        IIssuableCard card, TrialOrder order, CardKeySet keys, bool shared, Principal principal, string serial, CancellationToken cancellationToken)
     {
-        var slot = Slot(card, CardUse.Ticket);
-        var ticket = slot == Slot(card, CardUse.Decipher) ? decipher : card.GenerateKey(slot, CardKeyAlgorithm.P256, created);
+        if (!shared)
+            keys.Make(CardUse.Ticket, CardKeyAlgorithm.P256);
+        var ticket = keys.Present(shared ? CardUse.Decipher : CardUse.Ticket)!.Public;
         var registered = await administration.RegisterCardAsync(principal.Id, serial, ticket.Point(), cancellationToken);
         var identity = new CardIdentity(administration.Realm, registered.Id, registered.Kvno, order.Address);
         card.PutIdentity(new EnrolledCard(identity, order.RealmKey).Encode());
@@ -113,32 +96,9 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
     }
 
     private static PinLetter Codes(TrialOrder order, CardDescription card) => new(
-        card.Serial, order.Address, order.UserPin ?? Digits(6),
+        card.Serial, order.Address, order.UserPin ?? CardCodeSet.RandomPin(),
         card.Kind == CardKind.Piv ? RandomNumberGenerator.GetHexString(48) : Digits(8),
         card.Kind == CardKind.Token ? null : Digits(8));
-
-    private static void SetCodes(IIssuableCard card, TrialOrder order, PinLetter pins, Action<PinLetter> letter)
-    {
-        letter(pins);
-        if (card.Kind == CardKind.Piv)
-        {
-            Demand(card.ChangePin(CardPin.Unblocking, order.UnblockingCode, pins.UnblockingCode), CardPin.Unblocking);
-            Demand(card.Unblock(CardPin.Unblocking, pins.UnblockingCode, pins.UserPin), CardPin.Unblocking);
-        }
-        else
-        {
-            Demand(card.Unblock(CardPin.Administrator, order.AdminPin, pins.UserPin));
-        }
-        Demand(card.ChangePin(CardPin.Administrator, order.AdminPin, pins.AdminPin));
-        Demand(card.Kind == CardKind.Token
-            ? card.Verify(CardPin.User, pins.UserPin, CardUse.Decipher)
-            : card.Verify(CardPin.Administrator, pins.AdminPin, CardUse.Authenticate));
-        if (card.Kind == CardKind.OpenPgp)
-            Demand(card.ChangePin(CardPin.Unblocking, "", pins.UnblockingCode));
-    }
-
-    private static CardSlot Slot(IIssuableCard card, CardUse use) =>
-        card.Slot(use) ?? throw new CardException(CardFault.NotSupported, $"This card has no place for a key of the use {use}.");
 
     private static ValueTask Write(IIssuableCard card, CardIdentity identity, ReadOnlyMemory<byte> key)
     {
@@ -177,17 +137,6 @@ public sealed class CardIssuing(KdcAdministration administration, TimeProvider t
         serial[0] = (byte)(serial[0] & 0x7F | 0x40);
         var from = now.AddMinutes(-5) > authority.Certificate.NotBefore ? now.AddMinutes(-5) : authority.Certificate.NotBefore;
         return request.Create(authority.Certificate, from, until, serial);
-    }
-
-    private static void Demand(PinResult result, CardPin pin = CardPin.Administrator)
-    {
-        switch (result)
-        {
-            case PinResult.Wrong(var left):
-                throw new CardException(CardFault.PinNeeded, $"The card's {PinWords.Name(pin)} is another one{(left is { } tries ? $"; {tries} tries are left" : "")}.");
-            case PinResult.Blocked:
-                throw new CardException(CardFault.PinNeeded, $"The card's {PinWords.Name(pin)} is blocked; reset the card to factory state.");
-        }
     }
 
     private static string Digits(int count) => RandomNumberGenerator.GetString("0123456789", count);

@@ -22,8 +22,9 @@ internal sealed class CardCodeSet(IIssuableCard card, string userPin)
     {
         if (card.Kind == CardKind.Piv)
         {
-            _unblocking = First(CardPin.Unblocking, candidates.Select(c => c.Unblocking ?? ""), code => card.Unblock(CardPin.Unblocking, code, userPin));
+            // Which costs no try, before what does.
             _administrator = First(CardPin.Administrator, candidates.Select(c => c.Administrator), code => card.Verify(CardPin.Administrator, code, CardUse.Authenticate));
+            _unblocking = First(CardPin.Unblocking, candidates.Select(c => c.Unblocking ?? ""), code => card.Unblock(CardPin.Unblocking, code, userPin));
             return;
         }
         _administrator = First(CardPin.Administrator, candidates.Select(c => c.Administrator), code => card.Unblock(CardPin.Administrator, code, userPin));
