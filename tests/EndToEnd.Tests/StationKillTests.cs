@@ -18,7 +18,7 @@ public sealed class StationKillTests(PrivatePcscd pcscd)
         var (changes, cards) = (0, 1);
         using (var memory = VirtualOpenPgpCard.CreateInMemory())
         {
-            using var counting = new KillingCard(memory, int.MaxValue, () => { });
+            using var counting = new PointCard(memory, int.MaxValue, () => { });
             await using var plugged = await pcscd.PlugAsync(counting);
             await using var whole = Issue(setup, plugged, 0);
             Assert.Equal(0, await whole.EndAsync(TimeSpan.FromSeconds(30)));
@@ -31,7 +31,7 @@ public sealed class StationKillTests(PrivatePcscd pcscd)
         {
             using var memory = VirtualOpenPgpCard.CreateInMemory();
             StationProcess? station = null;
-            using var killing = new KillingCard(memory, at, () => station!.Kill());
+            using var killing = new PointCard(memory, at, () => station!.Kill());
             await using (var plugged = await pcscd.PlugAsync(killing))
             {
                 await using (station = Issue(setup, plugged, at))
@@ -73,38 +73,5 @@ public sealed class StationKillTests(PrivatePcscd pcscd)
         Assert.IsType<PinResult.Ok>(card.Verify(CardPin.User, StationSetup.PinOf(setup[$"{user}.letter"]), CardUse.Decipher));
         Assert.Equal(32, card.DecipherAes(new byte[32]).Length);
         Assert.Equal(1, KdcCore.EnrolledCard.Decode(card.ReadIdentity()!)!.Identity.Kvno);
-    }
-
-    /// <summary>Counts points before and after each command that changes the card, and at one of them does what it was told.</summary>
-    private sealed class KillingCard(IVirtualCard card, int at, Action kill) : IVirtualCard
-    {
-        public int Points { get; private set; }
-
-        public ReadOnlyMemory<byte> Atr => card.Atr;
-
-        public string Serial => card.Serial;
-
-        public byte[] Process(ReadOnlySpan<byte> commandApdu)
-        {
-            // CHANGE REFERENCE DATA, RESET RETRY COUNTER, PUT DATA (both), GENERATE with P1 80.
-            var changes = commandApdu.Length > 3 && (commandApdu[1] is 0x24 or 0x2C or 0xDA or 0xDB || commandApdu[1] == 0x47 && commandApdu[2] == 0x80);
-            if (changes && ++Points == at)
-            {
-                kill();
-                // The reader's service would still carry the command to a card.
-                return [0x6F, 0x00];
-            }
-            var answer = card.Process(commandApdu);
-            if (changes && ++Points == at)
-                kill();
-            return answer;
-        }
-
-        public void Reset() => card.Reset();
-
-        /// <summary>The card itself stays the test's.</summary>
-        public void Dispose()
-        {
-        }
     }
 }

@@ -32,6 +32,34 @@ public sealed class StationSessionTests(PrivatePcscd pcscd)
     }
 
     [Fact]
+    public async Task Pulling_the_operators_card_stops_an_issuing_between_two_steps_and_it_goes_on_later()
+    {
+        await using var setup = await StationSetup.StartAsync();
+        using var operators = VirtualCards.Open(setup["olga.card"]);
+        using var memory = VirtualOpenPgpCard.CreateInMemory();
+        var inserted = await pcscd.PlugAsync(operators);
+        var reader = inserted.Reader;
+        // The second point is after the user's PIN was set, within the first step: from there on the card takes its time, until the pulling is known.
+        using var slow = new PointCard(memory, 2, () => inserted.DisposeAsync().AsTask().Wait(Soon));
+        await using var plugged = await pcscd.PlugAsync(slow, slot: 1);
+        string[] issue =
+        [
+            "issue", "--address", "bob@example.org", "--name", "Bob", "--algorithm", "P256", "--reader", plugged.Reader, "--operator-reader", reader, "--letter", setup["bob.letter"],
+        ];
+        await using (var first = new StationProcess(setup, issue, pcscd.Environment))
+        {
+            Assert.Equal(3, await first.EndAsync(Soon));
+            Assert.Contains("The operator's card was pulled.", first.Text, StringComparison.Ordinal);
+            Assert.DoesNotContain("the card is active", first.Text, StringComparison.Ordinal);
+        }
+        Assert.False(File.Exists(setup["bob.letter"]));
+        await using var again = await pcscd.PlugAsync(operators);
+        await using var second = new StationProcess(setup, issue, pcscd.Environment);
+        Assert.True(await second.EndAsync(Soon) == 0, second.Text);
+        Assert.Contains("the card is active", second.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_network_that_is_cut_ends_the_session_at_both_sides()
     {
         await using var wire = new CutWire();

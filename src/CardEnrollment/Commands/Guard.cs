@@ -13,7 +13,7 @@ internal static class ExitStatus
     public const int Failed = 1;
     public const int Usage = 2;
 
-    /// <summary>The operator's session ended before the work was done; the same command goes on.</summary>
+    /// <summary>The operator's session ended, or he stopped it, before the work was done; the same command goes on.</summary>
     public const int SessionEnded = 3;
 }
 
@@ -29,6 +29,11 @@ internal static class Guard
         catch (SessionEndedException e)
         {
             Console.Error.WriteLine($"The session has ended: {e.Message} What was begun is gone on with by the same command.");
+            return ExitStatus.SessionEnded;
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("Stopped. What was begun is gone on with by the same command.");
             return ExitStatus.SessionEnded;
         }
         catch (FormatException e)

@@ -28,6 +28,8 @@ internal sealed class Issuer(Workplace place, IProgress<CardStep>? progress)
     /// <exception cref="AdministrationException">The holder is not on record, or the KDC refuses.</exception>
     public async Task<IssuingRecord> IssueAsync(IIssuableCard card, IssuingWish wish, CancellationToken ended)
     {
+        if (wish.LetterFile is null && place.Parsed.GetValue(StationOptions.Json))
+            throw new FormatException("With --json the PIN letter needs a file: --letter.");
         if (wish.UserPin is { } chosen && PinLife.Objection(card.Kind, CardPin.User, chosen) is { } objection)
             throw new ArgumentException(objection);
         await DemandHolderAsync(wish, ended);

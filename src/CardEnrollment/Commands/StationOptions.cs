@@ -81,7 +81,7 @@ internal static class StationOptions
         {
             return await work(new Workplace(session, parsed, reader), either.Token);
         }
-        catch (Exception e) when (e is OperationCanceledException or KdcTransport.Operator.SessionEndedException && session.EndReason is not null)
+        catch (Exception e) when (e is OperationCanceledException or KdcTransport.Operator.SessionEndedException or KdcTransport.KdcUnavailableException && session.EndReason is not null)
         {
             throw new KdcTransport.Operator.SessionEndedException(session.EndReason!);
         }

@@ -27,30 +27,31 @@ internal sealed class CardKeySet(IIssuableCard card, TimeProvider time)
         return new MadeKey(use, PublicKeyInfo(made));
     }
 
+    /// <summary>A key for mail is on the card, and has no other place on it.</summary>
+    /// <param name="keep">The one that is being issued; empty where there is none yet.</param>
+    public bool LosesDecipherKey(ReadOnlySpan<byte> keep) => card.RetiredSlots.Count == 0 && OldDecipherKey(keep) is not null;
+
     /// <summary>
     /// The decipher key goes to a slot for old mail, where the card can do that. Interrupted between key and certificate, the key is found where it
     /// went.
     /// </summary>
-    /// <param name="keep">The one that is being issued; empty where there is none yet.</param>
-    /// <returns>False where a key is going to be lost on this card.</returns>
-    public bool RetireDecipherKey(ReadOnlySpan<byte> keep)
+    /// <param name="keep">As for <see cref="LosesDecipherKey"/>.</param>
+    public void RetireDecipherKey(ReadOnlySpan<byte> keep)
     {
-        if (Present(CardUse.Decipher) is not { Certificate.IsEmpty: false } old || PublicKeyInfo(old.Public).AsSpan().SequenceEqual(keep))
-            return true;
+        if (OldDecipherKey(keep) is not { } old)
+            return;
         if (card.ReadKeys().FirstOrDefault(k => k.Slot.Retired && k.Public.IsSameAs(old.Public)) is { } moved)
         {
             card.PutCertificate(moved.Slot, old.Certificate);
-            return true;
+            return;
         }
         try
         {
             card.RetireKey(old.Slot);
-            return true;
         }
         catch (CardException e) when (e.Fault == CardFault.NotSupported)
         {
-            // Cards of this kind keep one key for mail; the caller tells what that means.
-            return false;
+            // An OpenPGP card, of which the operator was told; a PIV card without the vendor's command, which only now says so. Escrow has the key.
         }
     }
 
@@ -98,6 +99,9 @@ internal sealed class CardKeySet(IIssuableCard card, TimeProvider time)
         using var curve = ECDiffieHellman.Create(key.Ec!.Value);
         return curve.ExportSubjectPublicKeyInfo();
     }
+
+    private CardHeldKey? OldDecipherKey(ReadOnlySpan<byte> keep) =>
+        Present(CardUse.Decipher) is { Certificate.IsEmpty: false } old && !PublicKeyInfo(old.Public).AsSpan().SequenceEqual(keep) ? old : null;
 
     private static (CertificateRequest Request, X509SignatureGenerator Generator) Draft(AsymmetricAlgorithm key, string name)
     {

@@ -12,6 +12,8 @@ namespace GatewaySecure.CardEnrollment.Issuing;
 /// </summary>
 internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA transportKey, IssuingTerms terms, TimeProvider time)
 {
+    private const int MasterKeySize = 32;
+
     private readonly CardKeySet _keys = new(card, time);
     private readonly CardCodeSet _codes = new(card, terms.UserPin);
 
@@ -26,9 +28,7 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
         progress?.Report(CardStep.Ordered);
         if (record.Step == CardStep.Done)
             return record;
-        if (record.EscrowedKey.IsEmpty && record.Step < CardStep.KeysMade && !terms.Confirm(
-                "The encryption key is made on the card and nobody has a copy: if the card is lost or breaks, all S/MIME mail to it can't be read any more."))
-            throw new IssuingDeclinedException();
+        DemandConfirmation(record);
         _codes.Open(Candidates(record));
         var steps = new (CardStep Step, Func<IssuingRecord, Task<IssuingRecord>> Do)[]
         {
@@ -48,6 +48,19 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
         return record;
     }
 
+    /// <summary>Before anything is changed on the card.</summary>
+    private void DemandConfirmation(IssuingRecord record)
+    {
+        if (record.Step >= CardStep.KeysMade)
+            return;
+        if (record.EscrowedKey.IsEmpty && !terms.Confirm(
+                "The encryption key is made on the card and nobody has a copy: if the card is lost or breaks, all S/MIME mail to it can't be read any more."))
+            throw new IssuingDeclinedException();
+        if (_keys.LosesDecipherKey(record.EscrowedKey.Span) && !terms.Confirm(
+                "This card keeps one key for mail: the present one is lost on it. Old S/MIME mail needs that key from escrow, on another card."))
+            throw new IssuingDeclinedException();
+    }
+
     private IReadOnlyList<CardCodes> Candidates(IssuingRecord record)
     {
         var earlier = terms.PresentCodes ?? record.EarlierCodes ?? terms.FactoryCodes;
@@ -65,9 +78,7 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
             return record;
         if (record.Step >= CardStep.Certified)
             throw new AdministrationException("The card has other keys than those that were certified for it. Give this issuing up ('cardstation abandon') and begin anew.");
-        if (!_keys.RetireDecipherKey(record.EscrowedKey.Span) && !terms.Confirm(
-                "This card keeps one key for mail: the present one is lost on it. Old S/MIME mail needs that key from escrow, on another card."))
-            throw new IssuingDeclinedException();
+        _keys.RetireDecipherKey(record.EscrowedKey.Span);
         card.PutHolderName(record.HolderName);
         var order = record.Order;
         var keys = ImmutableArray.CreateBuilder<MadeKey>();
@@ -138,8 +149,11 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
         var delivery = await desk.FetchMasterKeyAsync(record, CancellationToken.None);
         if (!delivery.SealedKey.IsEmpty)
         {
+            var key = transportKey.Decrypt(delivery.SealedKey.Span, TransportEncryption.Padding);
+            if (key.Length != MasterKeySize)
+                throw new CryptographicException("What came from the vault is no master key.");
             // The card clears it, whatever happens.
-            card.PutMasterKey(transportKey.Decrypt(delivery.SealedKey.Span, TransportEncryption.Padding));
+            card.PutMasterKey(key);
         }
         card.PutIdentity(delivery.Identity.Encode());
         return await desk.ReportMasterKeyAsync(record, CancellationToken.None);
