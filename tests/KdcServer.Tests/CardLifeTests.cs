@@ -89,6 +89,18 @@ public sealed class CardLifeTests
         Assert.Contains("receipt", await anna.RefusedAsync(HttpStatusCode.Forbidden, $"cards/{bob.Id}/receipt", other.Receipt($"Issuing {bob.Id}.")), StringComparison.Ordinal);
         Assert.Contains("receipt", await anna.RefusedAsync(HttpStatusCode.Forbidden, $"cards/{bob.Id}/receipt", bob.Receipt("Issuing of something else.")), StringComparison.Ordinal);
         await bob.FinishAsync();
+        foreach (var nonsense in new[] { """{}""", """{"keys":null}""", """{"keys":[null]}""", """{"keys":[{"use":"Sign"}]}""", "[]", "1" })
+        {
+            using var request = new StringContent(nonsense, System.Text.Encoding.UTF8, "application/json");
+            using var answer = await anna.SendRawAsync($"cards/{bob.Id}/keys", request);
+            Assert.True((int)answer.StatusCode is 400 or 403, $"{nonsense}: {answer.StatusCode}");
+        }
+        foreach (var serial in new[] { "", "D2 card=x", "D2\nline", new string('1', 65) })
+        {
+            var order = bob.Order();
+            order["serial"] = serial;
+            await anna.RefusedAsync(HttpStatusCode.Forbidden, "cards", order);
+        }
         // A card that is somebody's becomes nobody else's.
         using var thief = new WireCard(anna, "carol@example.org", "D276");
         Assert.Contains("bob's", await anna.RefusedAsync(HttpStatusCode.Forbidden, "cards", thief.Order()), StringComparison.Ordinal);
@@ -187,6 +199,25 @@ public sealed class CardLifeTests
         using var carol = new WireCard(anna, "carol@example.org", "D276");
         await carol.IssueAsync();
         Assert.Equal("Active", carol.Text("standing"));
+    }
+
+    [Fact]
+    public async Task Who_is_revoked_while_his_card_is_issued_gets_no_certificate_and_no_key()
+    {
+        await using var kdc = await StartAsync();
+        using var anna = await OperatorAsync(kdc);
+        using var bob = new WireCard(anna, "bob@example.org", "D276");
+        await bob.OrderAsync();
+        await bob.KeysAsync();
+        await bob.ImportAsync();
+        var user = PrincipalId.TryParse(bob.Text("holder"), out var id) ? id : default;
+        await kdc.Operator.SuspendAsync(user, "on trial", Cancel);
+        Assert.Contains("is suspended", await anna.RefusedAsync(HttpStatusCode.Forbidden, $"cards/{bob.Id}/certificates", bob.Requests()), StringComparison.Ordinal);
+        await kdc.Operator.ResumeAsync(user, Cancel);
+        await bob.CertifyAsync();
+        await bob.SetCodesAsync();
+        await kdc.Operator.RevokeAsync(user, "dismissed", Cancel);
+        Assert.Contains("is revoked", await anna.RefusedAsync(HttpStatusCode.Forbidden, $"cards/{bob.Id}/master-key", []), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -100,7 +100,7 @@ public sealed class OperatorSessionTests
         moved["transportKey"] = Convert.ToBase64String(thief.ExportSubjectPublicKeyInfo());
         Assert.Contains("not one of this card", await anna.RefusedAsync(HttpStatusCode.Forbidden, "session", moved), StringComparison.Ordinal);
         Assert.Contains("took too long", await anna.RefusedAsync(HttpStatusCode.Forbidden, "session", anna.LogOnBody(new byte[32])), StringComparison.Ordinal);
-        Assert.Equal(2, (await kdc.Keys.Database.Audit.ReadAsync(1, 100, Cancel)).Count(l => l.Action == "operator.refused" && l.Actor == anna.Id.ToString()));
+        Assert.Equal(3, (await kdc.Keys.Database.Audit.ReadAsync(1, 100, Cancel)).Count(l => l.Action == "operator.refused" && l.Actor == anna.Id.ToString()));
     }
 
     [Fact]

@@ -96,13 +96,13 @@ internal sealed class StationOperator : IDisposable
     }
 
     /// <param name="body">Null: GET.</param>
-    public async Task<HttpResponseMessage> SendAsync(string path, JsonObject? body)
+    public Task<HttpResponseMessage> SendAsync(string path, JsonObject? body) => SendRawAsync(path, body is null ? null : JsonContent.Create(body));
+
+    public async Task<HttpResponseMessage> SendRawAsync(string path, HttpContent? content)
     {
-        using var request = new HttpRequestMessage(body is null ? HttpMethod.Get : HttpMethod.Post, new Uri("/operator/v1/" + path, UriKind.Relative));
+        using var request = new HttpRequestMessage(content is null ? HttpMethod.Get : HttpMethod.Post, new Uri("/operator/v1/" + path, UriKind.Relative)) { Content = content };
         if (Token is not null)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Token);
-        if (body is not null)
-            request.Content = JsonContent.Create(body);
         return await _kdc.Client().SendAsync(request, Cancel);
     }
 

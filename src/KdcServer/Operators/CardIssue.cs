@@ -80,7 +80,7 @@ internal sealed class CardIssue(CardWork work)
         var card = await OpenAsync(id, CardStep.KeyImported, cancellationToken);
         if (card.Step >= CardStep.Certified)
             return await work.ShowAsync(card, cancellationToken);
-        var holder = await work.HolderAsync(card, cancellationToken);
+        var holder = await GoodHolderAsync(card, cancellationToken);
         var authority = work.DemandCa().Authority;
         if (!card.EscrowId.IsEmpty && card.Keys.All(k => k.Use != CardKeyUse.Decipher))
             card = card with { Keys = card.Keys.Add(new CardKeyRecord(CardKeyUse.Decipher, (await work.Escrow.FindAsync(card.EscrowId, cancellationToken))!.PublicKey)) };
@@ -112,9 +112,7 @@ internal sealed class CardIssue(CardWork work)
     public async Task<MasterKeyAnswer> MasterKeyAsync(OperatorSession by, string id, CancellationToken cancellationToken)
     {
         var card = await OpenAsync(id, CardStep.CodesSet, cancellationToken);
-        var holder = await work.HolderAsync(card, cancellationToken);
-        if (holder.Objection(work.Now) is { } objection)
-            throw new AdministrationException($"{holder.Name} {objection}.");
+        var holder = await GoodHolderAsync(card, cancellationToken);
         if (card.Kvno == 0)
         {
             var fresh = await work.Vault.GenerateAsync(new MasterKeyName(holder.Id, holder.Kvno + 1), cancellationToken);
@@ -149,6 +147,7 @@ internal sealed class CardIssue(CardWork work)
         if (card.Standing == CardStanding.Issuing)
         {
             card = await OpenAsync(id, CardStep.MasterKeyWritten, cancellationToken);
+            await GoodHolderAsync(card, cancellationToken);
             var key = card.Keys.Single(k => k.Use == CardKeyUse.Sign);
             if (!body.Text.Contains(id, StringComparison.Ordinal) || !CardSignature.Holds(key.PublicKey, Encoding.UTF8.GetBytes(body.Text), body.Signature))
                 throw new AdministrationException("The receipt does not name this issuing, or its signature is not one of the card's signing key.");
@@ -164,6 +163,13 @@ internal sealed class CardIssue(CardWork work)
         foreach (var old in (await work.Cards.OfHolderAsync(card.Holder, cancellationToken)).Where(c => c.Standing == CardStanding.Replaced))
             await work.FollowAsync(by.Actor, old, cancellationToken);
         return await work.ShowAsync(card, cancellationToken);
+    }
+
+    /// <summary>Who was suspended or revoked while his card was being issued gets nothing more.</summary>
+    private async Task<Principal> GoodHolderAsync(CardRecord card, CancellationToken cancellationToken)
+    {
+        var holder = await work.HolderAsync(card, cancellationToken);
+        return holder.Objection(work.Now) is { } objection ? throw new AdministrationException($"{holder.Name} {objection}.") : holder;
     }
 
     private async Task<CardView> StepAsync(OperatorSession by, string id, CardStep step, string action, CancellationToken cancellationToken)
@@ -234,8 +240,9 @@ internal sealed class CardIssue(CardWork work)
     {
         if (!MailAddress.TryParse(body.Address, out var address))
             throw new AdministrationException($"'{body.Address}' is not a mail address.");
-        if (string.IsNullOrWhiteSpace(body.Serial) || body.Serial.Length > 64 || body.Serial.Any(char.IsControl))
-            throw new AdministrationException("A card needs a serial number of at most 64 characters.");
+        // It stands in the audit beside other words.
+        if (body.Serial.Length is 0 or > 64 || body.Serial.Any(c => char.IsControl(c) || char.IsWhiteSpace(c)))
+            throw new AdministrationException("A card needs a serial number of at most 64 characters, without spaces.");
         if (body.Until <= work.Now)
             throw new AdministrationException("The end of the temporary card lies in the past.");
         DateTimeOffset? until = body.Until is { } end ? DateTimeOffset.FromUnixTimeSeconds(end.ToUnixTimeSeconds()) : null;

@@ -85,8 +85,8 @@ internal sealed class CardStandings(CardWork work)
 
     private static void DemandReason(string reason)
     {
-        if (string.IsNullOrWhiteSpace(reason) || reason.Length > 500)
-            throw new AdministrationException("A reason is needed, of at most 500 characters.");
+        if (string.IsNullOrWhiteSpace(reason) || reason.Length > 500 || reason.Any(char.IsControl))
+            throw new AdministrationException("A reason is needed, of at most 500 characters in one line.");
     }
 
     private static AdministrationException Wrong(CardRecord card) =>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -17,7 +18,7 @@ namespace GatewaySecure.KdcServer.Operators;
 internal sealed class OperatorSessions : IAsyncDisposable
 {
     private const int TokenSize = 32;
-    private const int MostChallenges = 1000;
+    private const int ChallengeHalf = 16;
     private const int MostEnded = 256;
     private const int MissingHeartbeats = 3;
 
@@ -31,7 +32,8 @@ internal sealed class OperatorSessions : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _challenges = new();
+    private readonly byte[] _challengeKey = RandomNumberGenerator.GetBytes(32);
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _usedChallenges = new();
     private readonly ConcurrentDictionary<string, OperatorSession> _open = new();
     private readonly ConcurrentDictionary<string, string> _ended = new();
     private readonly ConcurrentQueue<string> _endedInOrder = new();
@@ -47,31 +49,21 @@ internal sealed class OperatorSessions : IAsyncDisposable
 
     public void Start() => _watch = WatchAsync();
 
-    /// <summary>32 octets to be signed within a minute, once.</summary>
+    /// <summary>32 octets to be signed within a minute, once. Making one stores nothing, so strangers can't use up what there is.</summary>
     public byte[] Challenge()
     {
-        var now = _time.GetUtcNow();
-        if (_challenges.Count >= MostChallenges)
-        {
-            foreach (var (old, until) in _challenges)
-            {
-                if (until < now)
-                    _challenges.TryRemove(old, out _);
-            }
-            if (_challenges.Count >= MostChallenges)
-                throw new AdministrationException("Too many log-ons at the same time; try again in a minute.");
-        }
-        var challenge = RandomNumberGenerator.GetBytes(32);
-        _challenges[Convert.ToHexString(challenge)] = now + ChallengeLifetime;
+        var challenge = new byte[2 * ChallengeHalf];
+        RandomNumberGenerator.Fill(challenge.AsSpan(0, ChallengeHalf - sizeof(uint)));
+        BinaryPrimitives.WriteUInt32BigEndian(challenge.AsSpan(ChallengeHalf - sizeof(uint)), (uint)(_time.GetUtcNow() + ChallengeLifetime).ToUnixTimeSeconds());
+        Mark(challenge).CopyTo(challenge.AsSpan(ChallengeHalf));
         return challenge;
     }
 
     /// <exception cref="AdministrationException">Why not.</exception>
     public async Task<LogOnAnswer> LogOnAsync(LogOnRequest request, CancellationToken cancellationToken)
     {
-        // Used up, whatever comes of it.
-        if (!_challenges.TryRemove(Convert.ToHexString(request.Challenge), out var until) || until < _time.GetUtcNow())
-            throw new AdministrationException("The log-on took too long, or its challenge was used before; try again.");
+        if (!IsOurs(request.Challenge))
+            throw new AdministrationException("The log-on took too long, or its challenge is not one of this server; try again.");
         using var certificate = Read(request.Certificate);
         var hash = certificate.GetCertHashString(HashAlgorithmName.SHA256);
         if (await _ports.Principals.FindByCertificateAsync(hash, PrincipalKind.Operator, cancellationToken) is not { } found)
@@ -80,6 +72,8 @@ internal sealed class OperatorSessions : IAsyncDisposable
         var spki = certificate.PublicKey.ExportSubjectPublicKeyInfo();
         if (!CardSignature.Holds(spki, text, request.Signature))
             throw await RefusedAsync(found, "The signature is not one of this card for this server and station.", cancellationToken);
+        if (!UseUp(request.Challenge))
+            throw await RefusedAsync(found, "This challenge was used before; try again.", cancellationToken);
         if (await ObjectionAsync(found, certificate, cancellationToken) is { } objection)
             throw await RefusedAsync(found, objection, cancellationToken);
         using (var rsa = TransportEncryption.ReadKey(request.TransportKey))
@@ -138,6 +132,26 @@ internal sealed class OperatorSessions : IAsyncDisposable
         foreach (var key in _open.Keys)
             await EndAsync(key, "the server stopped");
         _stop.Dispose();
+    }
+
+    private byte[] Mark(ReadOnlySpan<byte> challenge) => HMACSHA256.HashData(_challengeKey, challenge[..ChallengeHalf])[..ChallengeHalf];
+
+    private bool IsOurs(ReadOnlySpan<byte> challenge) =>
+        challenge.Length == 2 * ChallengeHalf
+        && CryptographicOperations.FixedTimeEquals(Mark(challenge), challenge[ChallengeHalf..])
+        && BinaryPrimitives.ReadUInt32BigEndian(challenge[(ChallengeHalf - sizeof(uint))..]) >= _time.GetUtcNow().ToUnixTimeSeconds();
+
+    /// <summary>Only challenges under a good signature are remembered, until they are over.</summary>
+    private bool UseUp(byte[] challenge)
+    {
+        var now = _time.GetUtcNow();
+        foreach (var (old, until) in _usedChallenges)
+        {
+            if (until < now)
+                _usedChallenges.TryRemove(old, out _);
+        }
+        // A second longer than it is good: whole seconds are compared.
+        return _usedChallenges.TryAdd(Convert.ToHexString(challenge), now + ChallengeLifetime + TimeSpan.FromSeconds(1));
     }
 
     private async Task WatchAsync()
