@@ -15,10 +15,12 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
     private readonly HsmKeyFiles _files;
     private readonly HsmNamedKeys _named;
     private readonly KeyBox _spool;
+    private readonly int _keptKeys;
     private volatile int _newest;
 
-    private HsmVault(TokenPool pool, HsmKeyFiles files, string description, bool isForTrials, byte[] storage, int newest)
+    private HsmVault(TokenPool pool, HsmKeyFiles files, string description, bool isForTrials, byte[] storage, int newest, int keptKeys)
     {
+        _keptKeys = keptKeys;
         _pool = pool;
         _files = files;
         _named = new HsmNamedKeys(pool, files);
@@ -63,7 +65,7 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
                 var model = token.Find(options.Token).Token!;
                 var trial = model.Manufacturer.StartsWith("SoftHSM", StringComparison.Ordinal);
                 var description = trial ? $"SoftHSM token '{model.Label}', for trials" : $"HSM token '{model.Label}' ({model.Manufacturer} {model.Model})";
-                return new HsmVault(pool, files, description, trial, storage, newest);
+                return new HsmVault(pool, files, description, trial, storage, newest, options.KeptKeys);
             }
             finally
             {
@@ -86,7 +88,7 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
         if (input.Length != 32)
             throw new ArgumentException("The master key operation takes 32 octets.", nameof(input));
         var blocks = input.ToArray();
-        return RunAsync(session => session.DecryptCbc(SessionKeys.Of(session).Unwrap(session, key), blocks), cancellationToken);
+        return RunAsync(session => SessionKeys.Of(session).Use(session, key, _keptKeys, unwrapped => session.DecryptCbc(unwrapped, blocks)), cancellationToken);
     }
 
     public ValueTask<string?> ObjectionToAsync(ReadOnlyMemory<byte> transportKey, CancellationToken cancellationToken) =>
@@ -294,7 +296,8 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
 /// <summary>Which HSM.</summary>
 /// <param name="PinFile">The user's PIN, one line, mode 0600.</param>
 /// <param name="Sessions">At the same time, at most.</param>
-public sealed record HsmOptions(string ModulePath, TokenSelector Token, string PinFile, int Sessions = 8)
+/// <param name="KeptKeys">Master keys that each session keeps unwrapped, at most; none: each is unwrapped for one operation.</param>
+public sealed record HsmOptions(string ModulePath, TokenSelector Token, string PinFile, int Sessions = 8, int KeptKeys = 0)
 {
     /// <summary>The token of that label, with the module and the PIN file.</summary>
     public static HsmOptions For(string modulePath, string? label, string? serial, string pinFile) => new(modulePath, new TokenSelector(label, serial), pinFile);

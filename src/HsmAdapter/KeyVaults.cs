@@ -39,7 +39,7 @@ public static class KeyVaults
         try
         {
             var note = JsonSerializer.Deserialize(File.ReadAllText(path), HsmNoteJson.Default.HsmNote) ?? throw new JsonException();
-            return new HsmOptions(note.Module, new TokenSelector(note.Token, note.Serial), note.PinFile, note.Sessions);
+            return new HsmOptions(note.Module, new TokenSelector(note.Token, note.Serial), note.PinFile, note.Sessions, note.KeptKeys);
         }
         catch (JsonException)
         {
@@ -50,13 +50,13 @@ public static class KeyVaults
     internal static void WriteNote(HsmOptions options, string stateDirectory) => DurableFile.Replace(
         NotePath(stateDirectory),
         JsonSerializer.SerializeToUtf8Bytes(
-            new HsmNote(options.ModulePath, options.Token.Label, options.Token.Serial, options.PinFile, options.Sessions), HsmNoteJson.Default.HsmNote));
+            new HsmNote(options.ModulePath, options.Token.Label, options.Token.Serial, options.PinFile, options.Sessions, options.KeptKeys), HsmNoteJson.Default.HsmNote));
 
     private static string NotePath(string stateDirectory) => Path.Combine(stateDirectory, "vault", "hsm.json");
 }
 
 /// <summary>Where the HSM is; no secret.</summary>
-internal sealed record HsmNote(string Module, string? Token, string? Serial, string PinFile, int Sessions);
+internal sealed record HsmNote(string Module, string? Token, string? Serial, string PinFile, int Sessions, int KeptKeys = 0);
 
 /// <summary>The note's JSON, without reflection.</summary>
 [JsonSerializable(typeof(HsmNote))]

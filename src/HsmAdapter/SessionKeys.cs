@@ -5,13 +5,11 @@ using GatewaySecure.Pkcs11;
 namespace GatewaySecure.HsmAdapter;
 
 /// <summary>
-/// What one session knows: the versions of the vault key, and the master keys that it unwrapped lately, at most <see cref="Bound"/>, the one
-/// used longest ago being destroyed first. It goes with the session. A key is found again only under the very octets that were checked.
+/// What one session knows: the versions of the vault key, and, where that is wanted, the master keys that it unwrapped lately, the one used longest
+/// ago being destroyed first. It goes with the session. A key is found again only under the very octets that were checked.
 /// </summary>
 internal sealed class SessionKeys
 {
-    public const int Bound = 512;
-
     private readonly Dictionary<MasterKeyName, LinkedListNode<Entry>> _byName = [];
     private readonly LinkedList<Entry> _byUse = [];
     private Dictionary<int, TokenObject> _versions = [];
@@ -47,9 +45,18 @@ internal sealed class SessionKeys
         .Where(k => k.Version > 0 && session.Describe(k.Key) is { OnToken: true, Trusted: true })
         .ToDictionary(k => k.Version, k => k.Key);
 
-    /// <summary>The master key as a session object of the template <see cref="HsmTemplates.Use"/>.</summary>
+    /// <summary>Uses the master key as a session object of the template <see cref="HsmTemplates.Use"/>.</summary>
+    /// <param name="keep">Keys to keep for the next time; none: it is destroyed after this operation.</param>
     /// <exception cref="CryptographicException">The row was changed or moved.</exception>
-    public TokenObject Unwrap(TokenSession session, WrappedMasterKey key)
+    public T Use<T>(TokenSession session, WrappedMasterKey key, int keep, Func<TokenObject, T> operation)
+    {
+        if (keep > 0)
+            return operation(Kept(session, key, keep));
+        var unwrapped = Unwrap(session, key);
+        return HsmVault.Using(session, unwrapped, () => operation(unwrapped));
+    }
+
+    private TokenObject Kept(TokenSession session, WrappedMasterKey key, int keep)
     {
         if (_byName.TryGetValue(key.Name, out var node))
         {
@@ -61,13 +68,18 @@ internal sealed class SessionKeys
             }
             Drop(session, node);
         }
-        var blob = HsmBlob.Decode(key.Wrapped.Span);
-        blob.Demand(session, session.Find(TokenObjectKind.SecretKey, HsmTemplates.BindingKeyLabel), KeyNames.Of(key.Name));
-        var unwrapped = session.UnwrapAes(VaultKey(session, blob.Version), blob.Wrapped, WrapMethod.AesKeyWrap, HsmTemplates.Use);
-        if (_byName.Count >= Bound)
+        var unwrapped = Unwrap(session, key);
+        if (_byName.Count >= keep)
             Drop(session, _byUse.Last!);
         _byName[key.Name] = _byUse.AddFirst(new Entry(key.Name, key.Wrapped.ToArray(), unwrapped));
         return unwrapped;
+    }
+
+    private TokenObject Unwrap(TokenSession session, WrappedMasterKey key)
+    {
+        var blob = HsmBlob.Decode(key.Wrapped.Span);
+        blob.Demand(session, HsmVault.Binding(session), KeyNames.Of(key.Name));
+        return session.UnwrapAes(VaultKey(session, blob.Version), blob.Wrapped, WrapMethod.AesKeyWrap, HsmTemplates.Use);
     }
 
     private void Drop(TokenSession session, LinkedListNode<Entry> node)

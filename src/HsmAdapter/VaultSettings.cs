@@ -8,7 +8,7 @@ namespace GatewaySecure.HsmAdapter;
 public sealed record VaultSettings(HsmOptions? Hsm)
 {
     /// <summary>Every key of the section.</summary>
-    public static IReadOnlyCollection<string> Keys { get; } = ["kind", "module", "token", "serial", "pin-file", "sessions"];
+    public static IReadOnlyCollection<string> Keys { get; } = ["kind", "module", "token", "serial", "pin-file", "sessions", "kept-keys"];
 
     public static VaultSettings Software { get; } = new((HsmOptions?)null);
 
@@ -36,6 +36,6 @@ public sealed record VaultSettings(HsmOptions? Hsm)
             section.Problem("token", "is missing: the token's label, or 'serial', its serial number");
         return new VaultSettings(new HsmOptions(
             section.RequiredFile("module"), new TokenSelector(label, serial), section.RequiredFile("pin-file"),
-            section.Optional("sessions", ValueParsers.Number(1, 256), 8)));
+            section.Optional("sessions", ValueParsers.Number(1, 256), 8), section.Optional("kept-keys", ValueParsers.Number(0, 65_536), 0)));
     }
 }

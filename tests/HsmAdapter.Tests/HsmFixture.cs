@@ -56,6 +56,9 @@ internal sealed class HsmFixture : IDisposable
 
     public HsmVault Open(SoftToken? token = null, string? state = null) => HsmVault.Open(Options(token), state ?? State, TimeProvider.System);
 
+    /// <summary>One more, whose sessions keep so many master keys unwrapped.</summary>
+    public HsmVault OpenKeeping(int keys) => HsmVault.Open(Options() with { KeptKeys = keys }, State, TimeProvider.System);
+
     /// <summary>The vault is opened anew when next asked for.</summary>
     public void Close()
     {

@@ -59,16 +59,27 @@ public sealed class HsmVaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Unwrapped_keys_are_kept_up_to_a_bound()
+    public async Task A_key_is_unwrapped_for_one_operation_and_nothing_of_it_stays()
     {
+        var key = await Vault.GenerateAsync(HsmFixture.NewName(), Cancel);
+        var first = await Vault.DecryptBlocksAsync(key, new byte[32], Cancel);
+        Assert.Equal(first, await Vault.DecryptBlocksAsync(key, new byte[32], Cancel));
+        Assert.Equal(0, Vault.Pool.Run(s => SessionKeys.Of(s).Count));
+        // The vault's own.
+        Assert.Equal(3, Vault.Pool.Run(s => s.FindAll(TokenObjectKind.SecretKey)).Count);
+    }
+
+    [Fact]
+    public async Task Unwrapped_keys_are_kept_where_that_is_wanted_up_to_a_bound()
+    {
+        const int bound = 16;
+        using var keeping = _hsm.OpenKeeping(bound);
         var keys = new List<WrappedMasterKey>();
-        for (var i = 0; i < SessionKeys.Bound + 20; i++)
-            keys.Add(await Vault.GenerateAsync(HsmFixture.NewName(), Cancel));
+        for (var i = 0; i < bound + 20; i++)
+            keys.Add(await keeping.GenerateAsync(HsmFixture.NewName(), Cancel));
         foreach (var key in keys.Concat(keys.Take(30)))
-            Assert.Equal(32, (await Vault.DecryptBlocksAsync(key, new byte[32], Cancel)).Length);
-        Assert.Equal(SessionKeys.Bound, Vault.Pool.Run(s => SessionKeys.Of(s).Count));
-        // The vault's own three, and those: nothing is left behind.
-        Assert.Equal(SessionKeys.Bound + 3, Vault.Pool.Run(s => s.FindAll(TokenObjectKind.SecretKey)).Count);
+            Assert.Equal(await Vault.DecryptBlocksAsync(key, new byte[32], Cancel), await keeping.DecryptBlocksAsync(key, new byte[32], Cancel));
+        Assert.Equal(bound, keeping.Pool.Run(s => SessionKeys.Of(s).Count));
     }
 
     [Fact]
