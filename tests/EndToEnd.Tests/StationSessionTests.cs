@@ -27,8 +27,8 @@ public sealed class StationSessionTests(PrivatePcscd pcscd)
         Assert.Equal(3, await station.EndAsync(Soon));
         Assert.True(pulled.Elapsed < TimeSpan.FromSeconds(1.5), $"It took {pulled.Elapsed}.");
         Assert.Contains("The operator's card was pulled.", station.Text, StringComparison.Ordinal);
+        // The server was told before the station ended; reading its audit takes as long as it takes.
         Assert.Contains("card was pulled", await LogOffAsync(setup), StringComparison.Ordinal);
-        Assert.True(pulled.Elapsed < TimeSpan.FromSeconds(5));
     }
 
     [Fact]
