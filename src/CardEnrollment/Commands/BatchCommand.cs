@@ -123,7 +123,7 @@ internal static class BatchCommand
     {
         string serial;
         using (card.BeginSession())
-            serial = card.Describe().Serial;
+            serial = Workplace.SerialOf(card.Describe());
         var name = string.Concat($"{person.Address}-{serial}".Select(c => char.IsAsciiLetterOrDigit(c) || c is '@' or '.' or '-' ? c : '_'));
         return new IssuingWish(
             person.Address, person.Name, place.Parsed.GetValue(Algorithm), null, null, Path.Combine(place.Parsed.GetRequiredValue(Letters), name + ".letter"), null);

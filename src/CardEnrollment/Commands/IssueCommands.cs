@@ -93,7 +93,7 @@ internal static class IssueCommands
         var wish = Wish(place);
         string serial;
         using (card.Card.BeginSession())
-            serial = card.Card.Describe().Serial;
+            serial = Workplace.SerialOf(card.Card.Describe());
         var living = (await place.Client.CardsOfAsync(wish.Holder.ToString(), ended))
             .Where(c => Workplace.Is(c, CardStanding.Active) || Workplace.Is(c, CardStanding.Suspended)).ToList();
         if (living.Any(c => c.Order.Serial == serial))

@@ -35,13 +35,14 @@ internal sealed class Issuer(Workplace place, IProgress<CardStep>? progress)
         await DemandHolderAsync(wish, ended);
         using var session = card.BeginSession();
         var told = card.Describe();
-        if (told.Serial.Length == 0)
+        var serial = Workplace.SerialOf(told);
+        if (serial.Length == 0)
             throw new CardException(CardFault.NotSupported, "This card has no serial number, so nothing can be on record about it.");
         var terms = new IssuingTerms(
             wish.UserPin ?? CardCodeSet.RandomPin(), wish.PresentCodes, Factory(card.Kind), letter => Letters.Deliver(letter, wish.LetterFile), place.Confirm);
         var run = new IssuingRun(card, new ServerDesk(place.Client, wish.Until), place.Session.TransportKey, terms, TimeProvider.System);
         return await run.RunAsync(
-            new IssuingOrder(wish.Holder, told.Serial, told.Kind, told.HasAesSlot, wish.Algorithm), progress, ended);
+            new IssuingOrder(wish.Holder, serial, told.Kind, told.HasAesSlot, wish.Algorithm), progress, ended);
     }
 
     private async Task DemandHolderAsync(IssuingWish wish, CancellationToken ended)

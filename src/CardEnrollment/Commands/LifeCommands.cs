@@ -99,7 +99,7 @@ internal static class LifeCommands
                     using var session = connection.Card.BeginSession();
                     var told = connection.Card.Describe();
                     Tell(connection.Card, told);
-                    foreach (var record in await place.Client.CardsAsync(told.Kind.ToString(), told.Serial, ended))
+                    foreach (var record in await place.Client.CardsAsync(told.Kind.ToString(), Workplace.SerialOf(told), ended))
                     {
                         place.Tell(
                             $"{record.Since:u}  {record.Standing.ToLowerInvariant(),-9} {record.Step,-16} {record.HolderName} <{record.Order.Address}>  key version {record.Kvno}"
@@ -143,7 +143,7 @@ internal static class LifeCommands
         }
         var serial = place.Parsed.GetValue(Serial);
         var cards = (await place.Client.CardsOfAsync(holder, ended))
-            .Where(c => of.Any(s => Workplace.Is(c, s)) && (serial is null || c.Order.Serial == serial)).ToList();
+            .Where(c => of.Any(s => Workplace.Is(c, s)) && (serial is null || c.Order.Serial == serial.Replace(" ", "", StringComparison.Ordinal))).ToList();
         var words = string.Join(" or ", of).ToLowerInvariant();
         return cards switch
         {

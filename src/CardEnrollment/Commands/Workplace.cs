@@ -27,7 +27,10 @@ internal sealed record Workplace(OperatorSession Session, ParseResult Parsed, st
 
     /// <summary>The latest record of a card; null: never issued here.</summary>
     public async Task<CardView?> LatestAsync(CardDescription card, CancellationToken cancellationToken) =>
-        (await Client.CardsAsync(card.Kind.ToString(), card.Serial, cancellationToken)).LastOrDefault();
+        (await Client.CardsAsync(card.Kind.ToString(), SerialOf(card), cancellationToken)).LastOrDefault();
+
+    /// <summary>As the KDC has it on record: without the spaces that some cards show it with.</summary>
+    public static string SerialOf(CardDescription card) => card.Serial.Replace(" ", "", StringComparison.Ordinal);
 
     /// <summary>One line of words, or one JSON object.</summary>
     public void Tell(string words, object json) =>
