@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 using GatewaySecure.SmartCard;
 
 namespace GatewaySecure.CardClient;

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using GatewaySecure.Cards;
 using GatewaySecure.MailProtection;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 using GatewaySecure.SmartCard;
 
 namespace GatewaySecure.CardClient;

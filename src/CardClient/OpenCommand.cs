@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using GatewaySecure.Cards;
 using GatewaySecure.MailProtection;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 using GatewaySecure.SmartCard;
 
 namespace GatewaySecure.CardClient;

@@ -7,7 +7,7 @@ using GatewaySecure.Cards;
 using GatewaySecure.Gateway.Hosting;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.MailProtection;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 using GatewaySecure.VirtualCard;
 
 namespace GatewaySecure.Demo;

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection.Opening;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 
 namespace GatewaySecure.MailProtection;
 

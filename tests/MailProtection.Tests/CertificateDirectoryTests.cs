@@ -1,7 +1,9 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 using GatewaySecure.TestKit;
+using GatewaySecure.Trust;
+using GatewaySecure.Trust.Revocation;
 
 namespace GatewaySecure.MailProtection.Tests;
 

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 using GatewaySecure.TestKit;
 
 namespace GatewaySecure.MailProtection.Tests;

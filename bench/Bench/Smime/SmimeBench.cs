@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.MailProtection;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 
 namespace GatewaySecure.Bench.Smime;
 

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
-using GatewaySecure.MailProtection.Trust;
 using GatewaySecure.Policies;
+using GatewaySecure.Trust.Revocation;
 
 namespace GatewaySecure.Gateway.Configuration;
 

@@ -1,6 +1,6 @@
-using GatewaySecure.MailProtection.Trust;
 using GatewaySecure.Policies;
 using GatewaySecure.Settings;
+using GatewaySecure.Trust.Revocation;
 
 namespace GatewaySecure.Gateway.Configuration;
 

@@ -2,7 +2,7 @@ using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.HsmAdapter;
 using GatewaySecure.MailProtection;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 
 namespace GatewaySecure.Gateway.Hosting;
 

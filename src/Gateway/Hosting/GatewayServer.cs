@@ -12,7 +12,7 @@ using GatewaySecure.Gateway.Scanning;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 using GatewaySecure.ServerHost;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;

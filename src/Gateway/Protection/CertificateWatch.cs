@@ -1,4 +1,4 @@
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 
 namespace GatewaySecure.Gateway.Protection;
 

@@ -4,7 +4,7 @@ using GatewaySecure.Gateway.Commands;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Hosting;
 using GatewaySecure.KdcCore;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 using GatewaySecure.Policies;
 using GatewaySecure.Storage;
 

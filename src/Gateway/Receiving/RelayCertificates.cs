@@ -3,7 +3,7 @@ using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.Trust;
 
 namespace GatewaySecure.Gateway.Receiving;
 

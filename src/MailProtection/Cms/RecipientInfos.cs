@@ -1,7 +1,7 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography;
 using GatewaySecure.KdcCore;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 using Org.BouncyCastle.Crypto.Engines;
 using Org.BouncyCastle.Crypto.Parameters;
 

@@ -1,9 +1,11 @@
+using System.Collections.Immutable;
 using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
 using GatewaySecure.MailProtection.Cms;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
+using GatewaySecure.Trust;
 
 namespace GatewaySecure.MailProtection.Opening;
 
@@ -73,12 +75,12 @@ internal sealed class SignatureVerifier
         if (holds == false)
             return new(true, false, new(VerdictLevel.Bad, $"The mail was changed after {who} signed it, or the signature is not theirs."));
 
-        if (WhyNotTrusted(certificate, signer.SigningTime, trust, now) is { } distrust)
+        if (WhyNotTrusted(certificate, signer.SigningTime, trust, now, out var weaknesses) is { } distrust)
             return Bad($"The signature of {who} fits the mail, but its certificate is not trusted: {distrust}");
         if (from is null)
             return Bad($"{who} signed the mail, but it does not say clearly who it is from.");
         var addresses = CertificateAddresses.Of(certificate);
-        var old = hash == HashAlgorithmName.SHA1 ? " The signature uses SHA-1, which no longer protects." : "";
+        var old = string.Concat(weaknesses.Select(w => $" {w}")) + (hash == HashAlgorithmName.SHA1 ? " The signature uses SHA-1, which no longer protects." : "");
         var level = old.Length > 0 ? VerdictLevel.Warning : VerdictLevel.Good;
         if (addresses.Contains(from))
             return new(false, level == VerdictLevel.Good, new(level, $"Signed by {from}: {certificate.Subject}.{old}"));
@@ -114,8 +116,10 @@ internal sealed class SignatureVerifier
         return SignatureAlgorithms.Verify(certificate, signer.SignatureAlgorithm, hash, digest, signer.Signature);
     }
 
-    private string? WhyNotTrusted(X509Certificate2 certificate, DateTimeOffset? signingTime, CertificateDirectory? trust, DateTimeOffset now)
+    private string? WhyNotTrusted(
+        X509Certificate2 certificate, DateTimeOffset? signingTime, CertificateDirectory? trust, DateTimeOffset now, out ImmutableArray<string> weaknesses)
     {
+        weaknesses = [];
         if (trust is null)
             return "no trust anchors are configured.";
         if (certificate.Extensions.OfType<X509KeyUsageExtension>().FirstOrDefault() is { } usage
@@ -128,10 +132,11 @@ internal sealed class SignatureVerifier
         {
             return "it is not for mail.";
         }
-        var verdict = trust.ValidateSigner(certificate, _certificates, now);
+        var verdict = trust.ValidateSigner(certificate, _certificates, now, now);
         // Old mail: expired since is no fault, if the path held when the signer says he signed. The time is his word, so revocation counts as of now.
         if (!verdict.IsGood && signingTime is { } then && then < now && verdict.Rejections.All(r => r.Reason == RejectionReason.PathExpired))
-            verdict = trust.ValidateSigner(certificate, _certificates, then);
+            verdict = trust.ValidateSigner(certificate, _certificates, then, now);
+        weaknesses = verdict.Weaknesses;
         return verdict.IsGood ? null : string.Join(' ', verdict.Rejections.Select(r => r.Text));
     }
 

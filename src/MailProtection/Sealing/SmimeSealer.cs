@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using GatewaySecure.MailProtection.Cms;
 using GatewaySecure.MailProtection.Mime;
-using GatewaySecure.MailProtection.Trust;
+using GatewaySecure.MailProtection.Recipients;
 
 namespace GatewaySecure.MailProtection.Sealing;
 
@@ -20,8 +20,12 @@ internal static class SmimeSealer
         if (order.Recipients.IsDefaultOrEmpty)
             return new ProtectionOutcome.Failed("There is nobody to encrypt to.");
         var choices = order.Recipients.Distinct().Select(r => order.Directory.Select(r, now)).ToArray();
-        if (choices.Any(c => c.Chosen is null))
-            return new ProtectionOutcome.Failed(string.Join(' ', choices.Where(c => c.Chosen is null).Select(c => c.Describe())));
+        var lacking = choices.Where(c => c.Chosen is null).ToArray();
+        if (lacking.Length > 0)
+        {
+            var reason = string.Join(' ', lacking.Select(c => c.Describe()));
+            return lacking.All(c => c.MayBecomeUsable) ? new ProtectionOutcome.Deferred(reason) : new ProtectionOutcome.Failed(reason);
+        }
 
         var source = await MessageSource.ReadAsync(order.Content, cancellationToken);
         if (source is null)

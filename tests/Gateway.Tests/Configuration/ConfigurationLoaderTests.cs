@@ -1,8 +1,8 @@
 using System.Text.Json;
 using GatewaySecure.Gateway.Configuration;
-using GatewaySecure.MailProtection.Trust;
 using GatewaySecure.Policies;
 using GatewaySecure.TestKit;
+using GatewaySecure.Trust.Revocation;
 
 namespace GatewaySecure.Gateway.Tests.Configuration;
 

@@ -3,39 +3,9 @@ using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using GatewaySecure.Addresses;
+using GatewaySecure.Trust;
 
-namespace GatewaySecure.MailProtection.Trust;
-
-/// <summary>Why a certificate is not used.</summary>
-public enum RejectionReason
-{
-    Expired,
-    NotYetValid,
-    KeyUsage,
-    ExtendedKeyUsage,
-    WeakKey,
-    UnsupportedKey,
-
-    /// <summary>No path to a trust anchor.</summary>
-    Untrusted,
-
-    /// <summary>A certificate of the path above is out of its validity.</summary>
-    PathExpired,
-
-    /// <summary>A certificate of the path may not do what it is used for, or a signature in it is wrong.</summary>
-    PathInvalid,
-    Revoked,
-
-    /// <summary>No CRL that could say, and the policy requires one.</summary>
-    RevocationUnknown,
-
-    /// <summary>The CRL is past its nextUpdate or before its thisUpdate, and the policy requires a current one.</summary>
-    RevocationStale,
-}
-
-/// <summary>One reason against a certificate.</summary>
-/// <param name="Text">One plain sentence.</param>
-public sealed record CertificateRejection(RejectionReason Reason, string Text);
+namespace GatewaySecure.MailProtection.Recipients;
 
 /// <summary>One certificate that names the recipient, and what speaks against it.</summary>
 public sealed class CertificateCandidate
@@ -72,6 +42,9 @@ public sealed class CertificateCandidate
 /// <summary>Every certificate for a recipient, newest first, and the chosen one.</summary>
 public sealed record CertificateChoice(MailAddress Recipient, CertificateCandidate? Chosen, ImmutableArray<CertificateCandidate> Candidates)
 {
+    /// <summary>None is chosen, but one lacks nothing save news of its revocation: trying later makes sense.</summary>
+    public bool MayBecomeUsable => Chosen is null && Candidates.Any(c => c.Rejections.All(r => r.IsTemporary));
+
     /// <summary>Plain text for explain, holds and reports.</summary>
     public string Describe()
     {

@@ -3,21 +3,10 @@ using System.Collections.Frozen;
 using System.Collections.Immutable;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
+using GatewaySecure.Trust;
+using GatewaySecure.Trust.Revocation;
 
-namespace GatewaySecure.MailProtection.Trust;
-
-/// <summary>What a missing or stale CRL means. A certificate that a CRL names as revoked is refused in every case but <see cref="Off"/>.</summary>
-public enum RevocationPolicy
-{
-    /// <summary>CRLs are not looked at.</summary>
-    Off,
-
-    /// <summary>Looked at where one is at hand.</summary>
-    WhereKnown,
-
-    /// <summary>Every certificate of the path but the anchor needs a current CRL.</summary>
-    Required,
-}
+namespace GatewaySecure.MailProtection.Recipients;
 
 /// <summary>How certificates are chosen.</summary>
 public sealed record TrustOptions
@@ -73,7 +62,8 @@ public sealed class CertificateDirectory
         List<string> problems)
     {
         Options = options;
-        _paths = new PathValidator(anchors, intermediates, RevocationLists.Parse(revocationLists, problems), options.Revocation);
+        _paths = new PathValidator(
+            anchors, intermediates, RevocationSnapshot.Create(revocationLists, problems: problems), new RevocationRules(new(options.Revocation)));
         var byAddress = new Dictionary<MailAddress, List<RecipientCertificate>>();
         var seen = new HashSet<string>();
         foreach (var certificate in recipients)
@@ -141,8 +131,9 @@ public sealed class CertificateDirectory
     }
 
     /// <summary>Judges a signer's certificate at a moment, with the certificates that came along with the signature.</summary>
-    internal PathVerdict ValidateSigner(X509Certificate2 certificate, IEnumerable<X509Certificate2> cameAlong, DateTimeOffset at) =>
-        _paths.Validate(certificate, cameAlong, at);
+    /// <param name="at">The path has to hold then; revocation counts as of <paramref name="now"/>.</param>
+    internal PathVerdict ValidateSigner(X509Certificate2 certificate, IEnumerable<X509Certificate2> cameAlong, DateTimeOffset at, DateTimeOffset now) =>
+        _paths.Validate(certificate, cameAlong, at, now);
 
     private CertificateChoice SelectAnew(MailAddress recipient, ImmutableArray<RecipientCertificate> entries, DateTimeOffset now)
     {
@@ -159,7 +150,10 @@ public sealed class CertificateDirectory
     {
         foreach (var rejection in entry.JudgeAlone(now, Options.MinimumRsaBits))
             yield return rejection;
-        foreach (var rejection in _paths.Validate(entry.Certificate, [], now).Rejections)
+        var path = _paths.Validate(entry.Certificate, [], now);
+        foreach (var weakness in path.Weaknesses)
+            yield return new(RejectionReason.WeakKey, weakness);
+        foreach (var rejection in path.Rejections)
         {
             // The validity of the certificate itself was judged above, in clearer words.
             if (rejection.Reason != RejectionReason.PathExpired || !entry.IsOutsideValidity(now))

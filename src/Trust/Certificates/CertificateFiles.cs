@@ -3,10 +3,10 @@ using System.Security.Cryptography.Pkcs;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
-namespace GatewaySecure.MailProtection.Trust;
+namespace GatewaySecure.Trust;
 
 /// <summary>Reads certificates and CRLs from folders, PEM or DER by content. Private keys in the same files are not looked at.</summary>
-internal static class CertificateFiles
+public static class CertificateFiles
 {
     private static readonly string[] CertificateEndings = [".pem", ".crt", ".cer", ".der", ".p7b"];
 
