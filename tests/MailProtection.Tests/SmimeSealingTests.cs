@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
 using GatewaySecure.MailProtection.Recipients;
+using GatewaySecure.Trust.Revocation;
 using GatewaySecure.TestKit;
 
 namespace GatewaySecure.MailProtection.Tests;
@@ -145,6 +146,21 @@ public sealed class SmimeSealingTests
     {
         var outcome = await SealAsync(Directory([Recipient("rsa")], _ => false), "bob@partner.example", "nobody@partner.example");
         Assert.Contains("nobody@partner.example", Assert.IsType<ProtectionOutcome.Failed>(outcome).Reason);
+    }
+
+    [Fact]
+    public async Task Mail_that_lacks_only_news_of_a_revocation_waits_and_a_revoked_recipient_fails_it()
+    {
+        var bob = Recipient("rsa");
+        var required = new TrustOptions { Revocation = RevocationPolicy.Required };
+        CertificateDirectory With(params byte[][] lists) =>
+            CertificateDirectory.Create([bob.Certificate], [Pki.Root], [Pki.Intermediate], lists, required);
+        var waits = Assert.IsType<ProtectionOutcome.Deferred>(await SealAsync(With(), "bob@partner.example"));
+        Assert.Contains("No revocation list", waits.Reason, StringComparison.Ordinal);
+        Assert.IsType<ProtectionOutcome.Failed>(await SealAsync(With(), "bob@partner.example", "nobody@partner.example"));
+        Assert.IsType<ProtectionOutcome.Ready>(await SealAsync(With(Pki.RootCrl(), Pki.Crl([])), "bob@partner.example"));
+        var revoked = await SealAsync(With(Pki.RootCrl(), Pki.Crl([bob.Certificate])), "bob@partner.example");
+        Assert.Contains("revoked", Assert.IsType<ProtectionOutcome.Failed>(revoked).Reason, StringComparison.Ordinal);
     }
 
     [Fact]
