@@ -23,6 +23,9 @@ public sealed class ServerLimitTests
         for (var i = 0; i < 9; i++)
         {
             await server.SendAsync(drop);
+            // A chunk is answered before the clock goes on, or the deadline could meet its answer.
+            if (start == "BDAT 1")
+                Assert.StartsWith("250", await server.ReplyAsync(), StringComparison.Ordinal);
             time.Advance(TimeSpan.FromMinutes(1));
         }
         Assert.False(server.Running.IsCompleted);
