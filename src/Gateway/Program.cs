@@ -20,6 +20,8 @@ var root = new RootCommand("""
     UserCommands.Create(),
     SmimeCommands.Create(),
     DkimCommands.Create(),
+    CrlCommands.Create(),
+    JobCommands.Create(),
     AuditCommands.Create(),
     KdcCommands.Create(),
 };

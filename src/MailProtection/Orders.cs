@@ -12,11 +12,13 @@ namespace GatewaySecure.MailProtection;
 /// <param name="Recipients">Everybody this copy goes to, from the envelope and not from <c>To</c>.</param>
 /// <param name="Signer">The organisation's key; null: the message is encrypted only.</param>
 /// <param name="Directory">Certificates, trust and revocation as they stand now.</param>
+/// <param name="AcceptedAt">Since when the mail waits: for news of a revocation it waits no longer than the authority's rule says.</param>
 public sealed record SmimeOrder(
     IMailContent Content,
     ImmutableArray<MailAddress> Recipients,
     SmimeSigner? Signer,
-    CertificateDirectory Directory);
+    CertificateDirectory Directory,
+    DateTimeOffset AcceptedAt);
 
 /// <summary>One KDC message for one set of recipients.</summary>
 /// <param name="Content">The message as it was accepted.</param>

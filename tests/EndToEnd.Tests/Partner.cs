@@ -11,11 +11,19 @@ internal sealed class Partner : IDisposable
     private readonly X509Certificate2 _authority;
     private readonly X509Certificate2 _certificate;
 
+    private readonly ECDsa _authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    private int _listNumber;
+
     public Partner(params string[] addresses)
+        : this(null, addresses)
+    {
+    }
+
+    /// <param name="listAddress">Where his certificate says that his authority's revocation list is; null: it does not say.</param>
+    public Partner(Uri? listAddress, params string[] addresses)
     {
         var now = DateTimeOffset.UtcNow;
-        using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var root = new CertificateRequest("CN=Partner CA", authorityKey, HashAlgorithmName.SHA256);
+        var root = new CertificateRequest("CN=Partner CA", _authorityKey, HashAlgorithmName.SHA256);
         root.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, critical: true));
         root.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, critical: true));
         root.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(root.PublicKey, critical: false));
@@ -30,8 +38,10 @@ internal sealed class Partner : IDisposable
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyEncipherment, critical: true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.4")], critical: false));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
+        if (listAddress is not null)
+            request.CertificateExtensions.Add(CertificateRevocationListBuilder.BuildCrlDistributionPointExtension([listAddress.AbsoluteUri]));
         _certificate = request.Create(
-            _authority.SubjectName, X509SignatureGenerator.CreateForECDsa(authorityKey), now.AddDays(-1), now.AddYears(1), [1, .. RandomNumberGenerator.GetBytes(8)]);
+            _authority.SubjectName, X509SignatureGenerator.CreateForECDsa(_authorityKey), now.AddDays(-1), now.AddYears(1), [1, .. RandomNumberGenerator.GetBytes(8)]);
         File.WriteAllText(CertificateFile, _certificate.ExportCertificatePem());
         File.WriteAllText(KeyFile, key.ExportPkcs8PrivateKeyPem());
     }
@@ -47,6 +57,16 @@ internal sealed class Partner : IDisposable
         File.WriteAllText(Path.Combine(gateway.TrustFolder, "partner-ca.pem"), _authority.ExportCertificatePem());
 
     public void TellCertificate(GatewayProcess gateway) => File.Copy(CertificateFile, Path.Combine(gateway.RecipientsFolder, "partner.pem"));
+
+    /// <summary>A revocation list of his authority, newer than those before.</summary>
+    public byte[] List(bool revoked, TimeSpan? until = null)
+    {
+        var list = new CertificateRevocationListBuilder();
+        if (revoked)
+            list.AddEntry(_certificate);
+        var now = DateTimeOffset.UtcNow;
+        return list.Build(_authority, ++_listNumber, now + (until ?? TimeSpan.FromHours(1)), HashAlgorithmName.SHA256, thisUpdate: now.AddMinutes(-1));
+    }
 
     /// <summary>Decrypts with his key alone.</summary>
     /// <returns>The file with what was encrypted, octet by octet.</returns>
@@ -72,6 +92,7 @@ internal sealed class Partner : IDisposable
     public void Dispose()
     {
         _authority.Dispose();
+        _authorityKey.Dispose();
         _certificate.Dispose();
         _directory.Dispose();
     }

@@ -121,13 +121,32 @@ public sealed class CertificateDirectoryTests
         Assert.Equal(2, directory.Problems.Length);
     }
 
+    [Fact]
+    public async Task Many_that_ask_at_once_about_a_certificate_that_nobody_looked_at_hear_the_same()
+    {
+        for (var round = 0; round < 60; round++)
+        {
+            var fresh = X509CertificateLoader.LoadCertificate(Good.Certificate.RawData);
+            var directory = CertificateDirectory.Create([fresh], [Pki.Root], [Pki.Intermediate]);
+            using var start = new Barrier(4);
+            var threads = Enumerable.Range(0, 4).Select(_ => Task.Factory.StartNew(
+                () =>
+                {
+                    start.SignalAndWait();
+                    return directory.Select(Sealed.Address(Bob), Pki.Now);
+                },
+                TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
+            Assert.All(await Task.WhenAll(threads), choice => Assert.True(choice.Chosen is not null, choice.Describe()));
+        }
+    }
+
     private static (Leaf Leaf, CertificateDirectory Directory) With(
         Leaf leaf, RevocationPolicy revocation = RevocationPolicy.WhereKnown, params byte[][] lists) =>
         (leaf, Directory([leaf], revocation, lists));
 
     private static CertificateDirectory Directory(Leaf[] leaves, RevocationPolicy revocation = RevocationPolicy.WhereKnown, params byte[][] lists) =>
         CertificateDirectory.Create(
-            leaves.Select(l => l.Certificate), [Pki.Root], [Pki.Intermediate], lists, new TrustOptions { Revocation = revocation });
+            leaves.Select(l => l.Certificate), [Pki.Root], [Pki.Intermediate], lists, new TrustOptions { Revocation = new(new(revocation)) });
 
     private static X509Certificate2 OtherRoot()
     {

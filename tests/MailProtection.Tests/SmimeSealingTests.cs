@@ -152,15 +152,18 @@ public sealed class SmimeSealingTests
     public async Task Mail_that_lacks_only_news_of_a_revocation_waits_and_a_revoked_recipient_fails_it()
     {
         var bob = Recipient("rsa");
-        var required = new TrustOptions { Revocation = RevocationPolicy.Required };
-        CertificateDirectory With(params byte[][] lists) =>
-            CertificateDirectory.Create([bob.Certificate], [Pki.Root], [Pki.Intermediate], lists, required);
+        var wait = TimeSpan.FromHours(31);
+        CertificateDirectory With(params byte[][] lists) => CertificateDirectory.Create(
+            [bob.Certificate], [Pki.Root], [Pki.Intermediate], lists, new() { Revocation = new(new(RevocationPolicy.Required, Wait: wait)) });
         var waits = Assert.IsType<ProtectionOutcome.Deferred>(await SealAsync(With(), "bob@partner.example"));
         Assert.Contains("No revocation list", waits.Reason, StringComparison.Ordinal);
         Assert.IsType<ProtectionOutcome.Failed>(await SealAsync(With(), "bob@partner.example", "nobody@partner.example"));
         Assert.IsType<ProtectionOutcome.Ready>(await SealAsync(With(Pki.RootCrl(), Pki.Crl([])), "bob@partner.example"));
         var revoked = await SealAsync(With(Pki.RootCrl(), Pki.Crl([bob.Certificate])), "bob@partner.example");
         Assert.Contains("revoked", Assert.IsType<ProtectionOutcome.Failed>(revoked).Reason, StringComparison.Ordinal);
+        // The mail is thirty hours old.
+        wait = TimeSpan.FromHours(29);
+        Assert.IsType<ProtectionOutcome.Failed>(await SealAsync(With(), "bob@partner.example"));
     }
 
     [Fact]
@@ -234,7 +237,8 @@ public sealed class SmimeSealingTests
             mail,
             [.. recipients.Select(Sealed.Address)],
             key is null ? null : new SmimeSigner(key.Certificate, key.Key, [Pki.Intermediate]),
-            directory);
+            directory,
+            Pki.Now.AddHours(-30));
         return new MailProtector(new FixedTime(Pki.Now)).SealCaAsync(order, TestContext.Current.CancellationToken).AsTask();
     }
 

@@ -78,6 +78,15 @@ internal sealed class Authority
         return new(Sign(request), key);
     }
 
+    /// <summary>One that breaks RFC 5280 §5.1.2.5.</summary>
+    public byte[] ListWithoutEnd()
+    {
+        var crl = new X509V2CrlGenerator();
+        crl.SetIssuerDN(X509Name.GetInstance(Certificate.SubjectName.RawData));
+        crl.SetThisUpdate(Now.AddHours(-1).UtcDateTime);
+        return crl.Generate(new Asn1SignatureFactory("SHA256WITHRSA", DotNetUtilities.GetRsaKeyPair(_key).Private)).GetEncoded();
+    }
+
     public byte[] List(
         IEnumerable<X509Certificate2> revoked, DateTimeOffset? thisUpdate = null, DateTimeOffset? nextUpdate = null, int? number = null, int? baseNumber = null,
         int reason = CrlReason.KeyCompromise, Authority? signer = null)

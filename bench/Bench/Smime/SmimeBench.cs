@@ -81,7 +81,7 @@ internal static class SmimeBench
 
         private async Task<SendableMessage> SealAsync(MemoryContent content)
         {
-            var order = new SmimeOrder(content, [MailAddress.Parse(Recipient)], _signer, _directory);
+            var order = new SmimeOrder(content, [MailAddress.Parse(Recipient)], _signer, _directory, DateTimeOffset.UnixEpoch);
             return await _protector.SealCaAsync(order, CancellationToken.None) is ProtectionOutcome.Ready ready
                 ? ready.Message
                 : throw new InvalidOperationException("The message was not sealed.");

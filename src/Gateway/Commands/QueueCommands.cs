@@ -34,9 +34,9 @@ internal static class QueueCommands
             """)
         { summary };
         options.AddFilterTo(command, changes: false);
-        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: false, () => new QueueRequest
+        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: false, () => new ControlRequest
         {
-            Verb = parsed.GetValue(summary) ? QueueVerb.Summary : QueueVerb.List,
+            Verb = parsed.GetValue(summary) ? ControlVerb.Summary : ControlVerb.List,
             Filter = options.Filter(parsed),
         }, ct));
         return command;
@@ -54,16 +54,16 @@ internal static class QueueCommands
             """)
         { id };
         options.AddCommonTo(command);
-        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: false, () => new QueueRequest
+        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: false, () => new ControlRequest
         {
-            Verb = QueueVerb.List,
+            Verb = ControlVerb.List,
             Whole = true,
             Filter = new QueueFilter { Ids = [parsed.GetValue(id)!] },
         }, ct));
         return command;
     }
 
-    private static Command Hold() => Act(QueueVerb.Hold, "hold", """
+    private static Command Hold() => Act(ControlVerb.Hold, "hold", """
         Holds mail: nothing is sent and nothing expires until it is released. The sender is not told.
 
         Examples:
@@ -74,7 +74,7 @@ internal static class QueueCommands
     private static Command Release()
     {
         var method = new Option<ProtectionMethod?>("--method") { Description = "For mail that a rule holds: normal, ca or kdc." };
-        return Act(QueueVerb.Release, "release", """
+        return Act(ControlVerb.Release, "release", """
             Lets held mail go on with the decision it has. Where that demands protection that can't be had, it stays held and is
             tried again: it never goes in clear. Mail that a rule holds for a person has no method: say with --method how it is to
             be protected. It is never less than the rules behind that one demand, and you vouch for it in the audit.
@@ -85,7 +85,7 @@ internal static class QueueCommands
             """, method, (parsed, request) => request with { Method = parsed.GetValue(method) });
     }
 
-    private static Command Retry() => Act(QueueVerb.Retry, "retry", """
+    private static Command Retry() => Act(ControlVerb.Retry, "retry", """
         Tries waiting mail now. Mail that is held for a person stays held.
 
         Examples:
@@ -93,7 +93,7 @@ internal static class QueueCommands
           gateway queue retry --all
         """);
 
-    private static Command Delete() => Act(QueueVerb.Delete, "delete", """
+    private static Command Delete() => Act(ControlVerb.Delete, "delete", """
         Removes mail for good. Nobody is told, but it stands in the audit.
 
         Examples:
@@ -101,7 +101,7 @@ internal static class QueueCommands
           gateway queue delete --sender '<>' --domain flooded.example --older-than 2d
         """);
 
-    private static Command Bounce() => Act(QueueVerb.Bounce, "bounce", """
+    private static Command Bounce() => Act(ControlVerb.Bounce, "bounce", """
         Gives mail up and reports that to its sender, as far as the sender wants a report.
 
         Examples:
@@ -109,7 +109,7 @@ internal static class QueueCommands
           gateway queue bounce --next-hop provider --older-than 1d
         """);
 
-    private static Command Redecide() => Act(QueueVerb.Redecide, "redecide", """
+    private static Command Redecide() => Act(ControlVerb.Redecide, "redecide", """
         Decides mail again under the rules in force: those of the running gateway, or of --config where none runs. What gets no less
         protection changes at once. What would get less becomes a request, which another person has to approve.
 
@@ -129,7 +129,7 @@ internal static class QueueCommands
             """);
         options.AddCommonTo(command);
         command.SetAction((parsed, ct) => QueueOutput.RunAsync(
-            parsed, options, changes: false, () => new QueueRequest { Verb = QueueVerb.Requests }, ct));
+            parsed, options, changes: false, () => new ControlRequest { Verb = ControlVerb.Requests }, ct));
         return command;
     }
 
@@ -146,9 +146,9 @@ internal static class QueueCommands
             """)
         { id, options.DryRun };
         options.AddCommonTo(command);
-        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: true, () => new QueueRequest
+        command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: true, () => new ControlRequest
         {
-            Verb = QueueVerb.Approve,
+            Verb = ControlVerb.Approve,
             Request = parsed.GetValue(id),
             DryRun = parsed.GetValue(options.DryRun),
         }, ct));
@@ -168,12 +168,12 @@ internal static class QueueCommands
         { id };
         options.AddCommonTo(command);
         command.SetAction((parsed, ct) => QueueOutput.RunAsync(
-            parsed, options, changes: true, () => new QueueRequest { Verb = QueueVerb.Withdraw, Request = parsed.GetValue(id) }, ct));
+            parsed, options, changes: true, () => new ControlRequest { Verb = ControlVerb.Withdraw, Request = parsed.GetValue(id) }, ct));
         return command;
     }
 
     private static Command Act(
-        QueueVerb verb, string name, string description, Option? more = null, Func<ParseResult, QueueRequest, QueueRequest>? complete = null)
+        ControlVerb verb, string name, string description, Option? more = null, Func<ParseResult, ControlRequest, ControlRequest>? complete = null)
     {
         var options = new QueueOptionSet();
         var command = new Command(name, description);
@@ -182,7 +182,7 @@ internal static class QueueCommands
         options.AddFilterTo(command, changes: true);
         command.SetAction((parsed, ct) => QueueOutput.RunAsync(parsed, options, changes: true, () =>
         {
-            var request = new QueueRequest { Verb = verb, Filter = options.Filter(parsed), DryRun = parsed.GetValue(options.DryRun) };
+            var request = new ControlRequest { Verb = verb, Filter = options.Filter(parsed), DryRun = parsed.GetValue(options.DryRun) };
             return complete?.Invoke(parsed, request) ?? request;
         }, ct));
         return command;

@@ -48,7 +48,7 @@ internal sealed class QueueOptionSet
         return command;
     }
 
-    /// <exception cref="QueueCommandException">A value is none.</exception>
+    /// <exception cref="ControlException">A value is none.</exception>
     public QueueFilter Filter(ParseResult parsed) => new()
     {
         Ids = [.. parsed.GetValue(_ids) ?? []],
@@ -70,14 +70,14 @@ internal sealed class QueueOptionSet
         null => null,
         "queued" => RecipientState.Queued,
         "held" => RecipientState.Held,
-        _ => throw new QueueCommandException($"'{text}' is no state; write queued or held."),
+        _ => throw new ControlException($"'{text}' is no state; write queued or held."),
     };
 
     private static TimeSpan? AgeOf(string? text)
     {
         if (text is null)
             return null;
-        return ValueParsers.Duration(text, out var age, out var problem) ? age : throw new QueueCommandException($"--older-than '{text}' {problem}.");
+        return ValueParsers.Duration(text, out var age, out var problem) ? age : throw new ControlException($"--older-than '{text}' {problem}.");
     }
 
     private static Option<string[]> Many(string name, string description) => new(name) { Description = description };

@@ -8,7 +8,7 @@ using GatewaySecure.Gateway.Spool;
 namespace GatewaySecure.Gateway.Commands;
 
 /// <summary>Asks for a queue command and prints the answer as it comes, for people or as JSON. Exit status 0 only where everything asked was done.</summary>
-internal sealed class QueueOutput(QueueRequest request, bool json) : IAsyncDisposable
+internal sealed class QueueOutput(ControlRequest request, bool json) : IAsyncDisposable
 {
     private readonly Utf8JsonWriter? _json = json
         ? new Utf8JsonWriter(Console.OpenStandardOutput(), new JsonWriterOptions { Indented = true })
@@ -21,7 +21,7 @@ internal sealed class QueueOutput(QueueRequest request, bool json) : IAsyncDispo
     private bool _headed;
 
     public static async Task<int> RunAsync(
-        ParseResult parsed, QueueOptionSet options, bool changes, Func<QueueRequest> make, CancellationToken cancellationToken)
+        ParseResult parsed, QueueOptionSet options, bool changes, Func<ControlRequest> make, CancellationToken cancellationToken)
     {
         try
         {
@@ -32,7 +32,7 @@ internal sealed class QueueOutput(QueueRequest request, bool json) : IAsyncDispo
             await using var output = new QueueOutput(request, parsed.GetValue(options.Json));
             return await output.PrintAsync(session, cancellationToken);
         }
-        catch (Exception e) when (e is QueueCommandException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is ControlException or IOException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync(e.Message);
             return ExitCode.Problem;
@@ -50,7 +50,7 @@ internal sealed class QueueOutput(QueueRequest request, bool json) : IAsyncDispo
             return null;
         var result = ConfigurationLoader.Load(file);
         if (result.Configuration is null && isNamed)
-            throw new QueueCommandException($"{file} can't be used; 'gateway policy check {file}' says why.");
+            throw new ControlException($"{file} can't be used; 'gateway policy check {file}' says why.");
         return result.Configuration;
     }
 
@@ -58,12 +58,12 @@ internal sealed class QueueOutput(QueueRequest request, bool json) : IAsyncDispo
 
     private async Task<int> PrintAsync(QueueSession session, CancellationToken cancellationToken)
     {
-        QueueDone? done = null;
+        ControlDone? done = null;
         _json?.WriteStartArray();
         await foreach (var reply in session.RunAsync(request, cancellationToken))
         {
             if (reply.Problem is { } problem)
-                throw new QueueCommandException(problem);
+                throw new ControlException(problem);
             done = reply.Done ?? done;
             if (_json is not null)
                 PrintJson(reply);
@@ -84,12 +84,12 @@ internal sealed class QueueOutput(QueueRequest request, bool json) : IAsyncDispo
         if (done is { Text.Length: > 0 } && (_json is null || IsCommand))
             await (_json is null ? Console.Out : Console.Error).WriteLineAsync(done.Text);
         var named = IsCommand || request.Whole;
-        return done is null || done.Failed > 0 || (named && done.Mails == 0 && request.Verb != QueueVerb.Redecide) ? ExitCode.Problem : ExitCode.Success;
+        return done is null || done.Failed > 0 || (named && done.Mails == 0 && request.Verb != ControlVerb.Redecide) ? ExitCode.Problem : ExitCode.Success;
     }
 
-    private bool IsCommand => request.Verb is not (QueueVerb.List or QueueVerb.Summary or QueueVerb.Requests);
+    private bool IsCommand => request.Verb is not (ControlVerb.List or ControlVerb.Summary or ControlVerb.Requests);
 
-    private void PrintJson(QueueReply reply)
+    private void PrintJson(ControlReply reply)
     {
         if (reply.Line is { } line)
             JsonSerializer.Serialize(_json!, line, ControlJson.Default.QueueLine);
@@ -99,7 +99,7 @@ internal sealed class QueueOutput(QueueRequest request, bool json) : IAsyncDispo
             JsonSerializer.Serialize(_json!, asked, ControlJson.Default.LoweringRequest);
     }
 
-    private void Print(QueueReply reply)
+    private void Print(ControlReply reply)
     {
         if (reply.Line is { } line)
         {

@@ -87,7 +87,16 @@ internal static class ConfigurationKeys
 
     public static readonly string[] TlsReports = ["from"];
 
-    public static readonly string[] Certificates = ["recipients", "trust", "intermediates", "crls", "revocation", "minimum-rsa-bits", "gcm-readers"];
+    public static readonly string[] Certificates = 
+    [
+        "recipients", "trust", "intermediates", "crls", "revocation", "grace", "wait", "authorities", "fetch", "notify", "warn-before", "minimum-rsa-bits",
+        "gcm-readers",
+    ];
+
+    /// <summary>Of one certificate authority.</summary>
+    public static readonly string[] Authority = ["name", "revocation", "grace", "wait", "crls", "every"];
+
+    public static readonly string[] Fetch = ["named-crls", "ocsp", "private-addresses", "crls", "every", "max-size", "timeout"];
 
     public static readonly string[] Signing = ["sign", "certificate", "chain"];
 
@@ -144,6 +153,8 @@ internal static class ConfigurationKeys
         ["dns"] = Dns,
         ["tlsReports"] = TlsReports,
         ["certificates"] = Certificates,
+        ["authority"] = Authority,
+        ["fetch"] = Fetch,
         ["signing"] = Signing,
         ["kdc"] = Kdc,
         ["vault"] = [.. VaultSettings.Keys],

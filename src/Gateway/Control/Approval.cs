@@ -12,11 +12,11 @@ internal sealed class Approval(QueueParts parts, Operator by, bool dryRun)
 {
     private readonly QueueRules _rules = parts.NeedRules();
 
-    public async IAsyncEnumerable<QueueReply> RunAsync(string? id, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<ControlReply> RunAsync(string? id, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var request = parts.Requests.Require(id);
         if (!by.IsCertainlyNot(request.By))
-            throw new QueueCommandException($"{request.By.Description} asked for this. Another person has to approve it, who is logged in as another user; you are {by.Description}.");
+            throw new ControlException($"{request.By.Description} asked for this. Another person has to approve it, who is logged in as another user; you are {by.Description}.");
         using var claim = dryRun ? null : parts.Requests.Claim(request);
         if (!dryRun)
             await parts.AuditAsync(by, "lowering.approve", request.Id, $"asked by {request.By.Description}");
@@ -39,7 +39,7 @@ internal sealed class Approval(QueueParts parts, Operator by, bool dryRun)
                     mails.Add(line.Id);
                     recipients++;
                 }
-                yield return new QueueReply { Line = line };
+                yield return new ControlReply { Line = line };
             }
         }
         // Only now: what a crash leaves undone can still be approved.

@@ -29,14 +29,14 @@ internal sealed class ControlClient : IDisposable
     }
 
     /// <exception cref="IOException">The gateway broke off before the end.</exception>
-    public async IAsyncEnumerable<QueueReply> AskAsync(QueueRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<ControlReply> AskAsync(ControlRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var stream = new NetworkStream(_socket);
-        await stream.WriteAsync(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(request, ControlJson.Default.QueueRequest) + "\n"), cancellationToken);
+        await stream.WriteAsync(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(request, ControlJson.Default.ControlRequest) + "\n"), cancellationToken);
         using var reader = new StreamReader(stream, Encoding.UTF8);
         while (await reader.ReadLineAsync(cancellationToken) is { } line)
         {
-            var reply = JsonSerializer.Deserialize(line, ControlJson.Default.QueueReply) ?? new QueueReply();
+            var reply = JsonSerializer.Deserialize(line, ControlJson.Default.ControlReply) ?? new ControlReply();
             yield return reply;
             if (reply is { Done: not null } or { Problem: not null })
                 yield break;

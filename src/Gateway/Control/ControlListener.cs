@@ -20,21 +20,21 @@ internal sealed class ControlListener : IAsyncDisposable
     private static readonly TimeSpan WholeTime = TimeSpan.FromHours(1);
 
     private readonly Socket _listener;
-    private readonly QueueControl _control;
+    private readonly GatewayControl _control;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
     private readonly HashSet<Task> _clients = [];
     private readonly Task _accepting;
 
-    private ControlListener(Socket listener, QueueControl control, TimeProvider time, ILogger log)
+    private ControlListener(Socket listener, GatewayControl control, TimeProvider time, ILogger log)
     {
         (_listener, _control, _time, _log) = (listener, control, time, log);
         _accepting = AcceptAsync();
     }
 
     /// <summary>The caller owns the state directory, so a socket that is there is a dead one's. Null where it can't be opened; the log says why.</summary>
-    public static ControlListener? Start(string path, QueueControl control, TimeProvider time, ILogger log)
+    public static ControlListener? Start(string path, GatewayControl control, TimeProvider time, ILogger log)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -105,7 +105,7 @@ internal sealed class ControlListener : IAsyncDisposable
         {
             await AnswerAsync(client, stream, answer, until.Token);
         }
-        catch (Exception e) when (e is QueueCommandException or JsonException)
+        catch (Exception e) when (e is ControlException or JsonException)
         {
             var problem = e is JsonException ? $"This is no request that this gateway knows: {e.Message}" : e.Message;
             _log.CommandRefused(problem);
@@ -130,12 +130,12 @@ internal sealed class ControlListener : IAsyncDisposable
     {
         var by = SystemUsers.PeerOf(client);
         if (by.UserId is { } user && user != 0 && user != SystemUsers.Current().UserId)
-            throw new QueueCommandException($"{by.Description} may not command this gateway.");
-        var request = JsonSerializer.Deserialize((await ReadLineAsync(stream, cancellationToken)).Span, ControlJson.Default.QueueRequest)
-            ?? throw new QueueCommandException("The request is empty.");
+            throw new ControlException($"{by.Description} may not command this gateway.");
+        var request = JsonSerializer.Deserialize((await ReadLineAsync(stream, cancellationToken)).Span, ControlJson.Default.ControlRequest)
+            ?? throw new ControlException("The request is empty.");
         await foreach (var reply in _control.RunAsync(request, by, cancellationToken))
         {
-            if (reply.Done is { } done && request.Verb is not (QueueVerb.List or QueueVerb.Summary or QueueVerb.Requests))
+            if (reply.Done is { } done && request.Verb is not (ControlVerb.List or ControlVerb.Summary or ControlVerb.Requests or ControlVerb.Jobs))
                 _log.Commanded(request.Verb, by.Description, done.Text);
             await answer.AddAsync(reply, cancellationToken);
         }
@@ -151,12 +151,12 @@ internal sealed class ControlListener : IAsyncDisposable
         {
             var count = await stream.ReadAsync(line.GetMemory(4096), both.Token);
             if (count == 0)
-                throw new QueueCommandException("The request ends before its line does.");
+                throw new ControlException("The request ends before its line does.");
             line.Advance(count);
             if (line.WrittenSpan[^count..].IndexOf((byte)'\n') is >= 0 and var end)
                 return line.WrittenMemory[..(line.WrittenCount - count + end)];
             if (line.WrittenCount > MaxRequest)
-                throw new QueueCommandException($"The request is longer than {MaxRequest} octets.");
+                throw new ControlException($"The request is longer than {MaxRequest} octets.");
         }
     }
 
@@ -165,10 +165,10 @@ internal sealed class ControlListener : IAsyncDisposable
     {
         private readonly ArrayBufferWriter<byte> _waiting = new(SendAt);
 
-        public async ValueTask AddAsync(QueueReply reply, CancellationToken cancellationToken)
+        public async ValueTask AddAsync(ControlReply reply, CancellationToken cancellationToken)
         {
             using (var json = new Utf8JsonWriter(_waiting))
-                JsonSerializer.Serialize(json, reply, ControlJson.Default.QueueReply);
+                JsonSerializer.Serialize(json, reply, ControlJson.Default.ControlReply);
             _waiting.Write("\n"u8);
             if (_waiting.WrittenCount >= SendAt)
                 await SendAsync(cancellationToken);
@@ -187,7 +187,7 @@ internal sealed class ControlListener : IAsyncDisposable
         {
             try
             {
-                await AddAsync(new QueueReply { Problem = problem }, CancellationToken.None);
+                await AddAsync(new ControlReply { Problem = problem }, CancellationToken.None);
                 await SendAsync(CancellationToken.None);
             }
             catch (Exception e) when (e is IOException or OperationCanceledException)

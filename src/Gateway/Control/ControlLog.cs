@@ -6,7 +6,7 @@ namespace GatewaySecure.Gateway.Control;
 internal static partial class ControlLog
 {
     [LoggerMessage(LogLevel.Information, "Queue command {Verb} by {Who}: {Result}")]
-    public static partial void Commanded(this ILogger log, QueueVerb verb, string who, string result);
+    public static partial void Commanded(this ILogger log, ControlVerb verb, string who, string result);
 
     [LoggerMessage(LogLevel.Warning, "A queue command was refused: {Reason}")]
     public static partial void CommandRefused(this ILogger log, string reason);

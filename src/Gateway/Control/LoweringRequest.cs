@@ -60,21 +60,21 @@ internal sealed class LoweringRequests(string folder, TimeProvider time)
             ? [.. Directory.EnumerateFiles(folder, "*" + Ending).Order(StringComparer.Ordinal).Select(Read).OfType<LoweringRequest>().Where(IsInTime)]
             : [];
 
-    /// <exception cref="QueueCommandException">There is none, or its time is over.</exception>
+    /// <exception cref="ControlException">There is none, or its time is over.</exception>
     public LoweringRequest Require(string? id) =>
-        Find(id) ?? throw new QueueCommandException($"There is no request {id} that waits. It may have expired; 'gateway queue requests' lists them.");
+        Find(id) ?? throw new ControlException($"There is no request {id} that waits. It may have expired; 'gateway queue requests' lists them.");
 
     /// <summary>One at a time acts on a request, until disposal.</summary>
-    /// <exception cref="QueueCommandException">Somebody else does, or it was settled since it was found.</exception>
+    /// <exception cref="ControlException">Somebody else does, or it was settled since it was found.</exception>
     public IDisposable Claim(LoweringRequest request)
     {
         if (!_claimed.TryAdd(request.Id, request))
-            throw new QueueCommandException($"Request {request.Id} is being settled at this moment; see 'gateway queue requests'.");
+            throw new ControlException($"Request {request.Id} is being settled at this moment; see 'gateway queue requests'.");
         var claim = new Claimed(this, request.Id);
         if (Find(request.Id) is not null)
             return claim;
         claim.Dispose();
-        throw new QueueCommandException($"Request {request.Id} was settled a moment ago.");
+        throw new ControlException($"Request {request.Id} was settled a moment ago.");
     }
 
     /// <summary>What can't be removed is left behind; its decisions are no longer those it asked to change.</summary>

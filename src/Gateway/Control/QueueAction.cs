@@ -18,19 +18,19 @@ internal abstract class QueueAction(QueueParts parts, Operator by)
 
     protected Operator By => by;
 
-    /// <exception cref="QueueCommandException">It lacks something.</exception>
-    public static QueueAction Of(QueueRequest request, QueueParts parts, Operator by)
+    /// <exception cref="ControlException">It lacks something.</exception>
+    public static QueueAction Of(ControlRequest request, QueueParts parts, Operator by)
     {
-        if (request.Method is not null && request.Verb != QueueVerb.Release)
-            throw new QueueCommandException("Only release takes a method.");
+        if (request.Method is not null && request.Verb != ControlVerb.Release)
+            throw new ControlException("Only release takes a method.");
         return request.Verb switch
         {
-            QueueVerb.Hold => new HoldAction(parts, by),
-            QueueVerb.Release => new ReleaseAction(parts, by, request.Method),
-            QueueVerb.Retry => new RetryAction(parts, by),
-            QueueVerb.Delete => new DeleteAction(parts, by),
-            QueueVerb.Bounce => new BounceAction(parts, by),
-            _ => throw new QueueCommandException("This gateway does not know that command."),
+            ControlVerb.Hold => new HoldAction(parts, by),
+            ControlVerb.Release => new ReleaseAction(parts, by, request.Method),
+            ControlVerb.Retry => new RetryAction(parts, by),
+            ControlVerb.Delete => new DeleteAction(parts, by),
+            ControlVerb.Bounce => new BounceAction(parts, by),
+            _ => throw new ControlException("This gateway does not know that command."),
         };
     }
 
@@ -80,7 +80,7 @@ internal sealed class ReleaseAction(QueueParts parts, Operator by, ProtectionMet
 {
     private readonly ProtectionMethod? _method = method is null || Enum.IsDefined(method.Value)
         ? method
-        : throw new QueueCommandException("A method is normal, ca or kdc.");
+        : throw new ControlException("A method is normal, ca or kdc.");
 
     public override string Past => "released";
 
@@ -162,7 +162,7 @@ internal sealed class DeleteAction(QueueParts parts, Operator by) : QueueAction(
 /// <summary>Gives mail up: the sender gets a report, as far as he wants one.</summary>
 internal sealed class BounceAction : QueueAction
 {
-    /// <exception cref="QueueCommandException">There is no configuration.</exception>
+    /// <exception cref="ControlException">There is no configuration.</exception>
     public BounceAction(QueueParts parts, Operator by)
         : base(parts, by) => parts.NeedRules();
 

@@ -15,34 +15,34 @@ internal sealed class QueueControl(QueueParts parts)
     /// <summary>Mails that are changed at once: their flushes to disk share each other's time.</summary>
     private const int Width = 16;
 
-    /// <exception cref="QueueCommandException">It can't be carried out as it was given.</exception>
-    public IAsyncEnumerable<QueueReply> RunAsync(QueueRequest request, Operator by, CancellationToken cancellationToken)
+    /// <exception cref="ControlException">It can't be carried out as it was given.</exception>
+    public IAsyncEnumerable<ControlReply> RunAsync(ControlRequest request, Operator by, CancellationToken cancellationToken)
     {
         if (!request.Filter.NextHop.IsEmpty && parts.Rules is null)
-            throw new QueueCommandException("Next hops stand in the configuration. No gateway runs here, so name it with --config.");
+            throw new ControlException("Next hops stand in the configuration. No gateway runs here, so name it with --config.");
         var matcher = new QueueMatcher(request.Filter, parts.NextHopOf, parts.Time.GetUtcNow());
         switch (request.Verb)
         {
-            case QueueVerb.List:
+            case ControlVerb.List:
                 return List(request, matcher).ToAsyncEnumerable();
-            case QueueVerb.Summary:
+            case ControlVerb.Summary:
                 return Summarise(matcher).ToAsyncEnumerable();
-            case QueueVerb.Requests:
-                return parts.Requests.List().Select(r => new QueueReply { Request = r }).Append(Done(0, 0, 0, "")).ToAsyncEnumerable();
-            case QueueVerb.Approve:
+            case ControlVerb.Requests:
+                return parts.Requests.List().Select(r => new ControlReply { Request = r }).Append(Done(0, 0, 0, "")).ToAsyncEnumerable();
+            case ControlVerb.Approve:
                 return new Approval(parts, by, request.DryRun).RunAsync(request.Request, cancellationToken);
-            case QueueVerb.Withdraw:
+            case ControlVerb.Withdraw:
                 return new Withdrawal(parts, by).RunAsync(request.Request);
         }
         if (request.Filter.SaysNothing)
-            throw new QueueCommandException("Say which mails: ids, a filter such as --recipient, or --all.");
-        if (request.Verb == QueueVerb.Redecide)
+            throw new ControlException("Say which mails: ids, a filter such as --recipient, or --all.");
+        if (request.Verb == ControlVerb.Redecide)
             return new Redecision(parts, by, request.DryRun).RunAsync(Items(matcher), matcher, cancellationToken);
         var action = QueueAction.Of(request, parts, by);
         return ChangeAsync(action, matcher, request.DryRun, cancellationToken);
     }
 
-    private IEnumerable<QueueReply> List(QueueRequest request, QueueMatcher matcher)
+    private IEnumerable<ControlReply> List(ControlRequest request, QueueMatcher matcher)
     {
         var (mails, recipients) = (0, 0);
         foreach (var item in Items(matcher))
@@ -52,7 +52,7 @@ internal sealed class QueueControl(QueueParts parts)
             foreach (var index in indexes)
             {
                 recipients++;
-                yield return new QueueReply { Line = QueueViews.Line(item, index, parts.NextHopOf) };
+                yield return new ControlReply { Line = QueueViews.Line(item, index, parts.NextHopOf) };
             }
             mails += recipients > before ? 1 : 0;
         }
@@ -60,13 +60,13 @@ internal sealed class QueueControl(QueueParts parts)
         yield return Done(mails, recipients, 0, mails == 0 ? none : $"{Count(mails, recipients)} in the queue.");
     }
 
-    private IEnumerable<QueueReply> Summarise(QueueMatcher matcher)
+    private IEnumerable<ControlReply> Summarise(QueueMatcher matcher)
     {
         var recipients = 0;
         foreach (var row in QueueViews.Summarise(Items(matcher).SelectMany(i => matcher.Matches(i).Select(n => (i, n))), parts.Time.GetUtcNow()))
         {
             recipients += row.Total;
-            yield return new QueueReply { Row = row };
+            yield return new ControlReply { Row = row };
         }
         yield return Done(0, recipients, 0, recipients == 0 ? "Nothing waits." : $"{recipients} recipients wait.");
     }
@@ -74,7 +74,7 @@ internal sealed class QueueControl(QueueParts parts)
     private IEnumerable<SpooledMail> Items(QueueMatcher matcher) =>
         matcher.Ids.IsEmpty ? parts.Items.All() : matcher.Ids.Distinct().Select(parts.Items.Find).OfType<SpooledMail>();
 
-    private async IAsyncEnumerable<QueueReply> ChangeAsync(
+    private async IAsyncEnumerable<ControlReply> ChangeAsync(
         QueueAction action, QueueMatcher matcher, bool dryRun, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var (mails, recipients, failed) = (new HashSet<string>(StringComparer.Ordinal), 0, 0);
@@ -88,7 +88,7 @@ internal sealed class QueueControl(QueueParts parts)
                 mails.Add(line.Id);
                 recipients++;
             }
-            yield return new QueueReply { Line = line };
+            yield return new ControlReply { Line = line };
         }
         var text = recipients + failed == 0
             ? "No mail matches."
@@ -164,7 +164,7 @@ internal sealed class QueueControl(QueueParts parts)
         }
     }
 
-    internal static QueueReply Done(int mails, int recipients, int failed, string text) => new() { Done = new QueueDone(mails, recipients, failed, text) };
+    internal static ControlReply Done(int mails, int recipients, int failed, string text) => new() { Done = new ControlDone(mails, recipients, failed, text) };
 
     internal static string Count(int mails, int recipients) =>
         $"{mails} {(mails == 1 ? "mail" : "mails")} ({recipients} {(recipients == 1 ? "recipient" : "recipients")})";

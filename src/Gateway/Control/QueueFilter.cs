@@ -50,7 +50,7 @@ internal sealed class QueueMatcher
     private readonly Func<MailAddress, string?> _nextHopOf;
     private readonly DateTimeOffset? _acceptedBefore;
 
-    /// <exception cref="QueueCommandException">A value is none.</exception>
+    /// <exception cref="ControlException">A value is none.</exception>
     public QueueMatcher(QueueFilter filter, Func<MailAddress, string?> nextHopOf, DateTimeOffset now)
     {
         _filter = filter;
@@ -59,10 +59,10 @@ internal sealed class QueueMatcher
         _recipients = Patterns(filter.Recipient);
         Domains = Patterns(filter.Domain);
         if (filter.Domain.FirstOrDefault(d => d.Contains('@', StringComparison.Ordinal)) is { } address)
-            throw new QueueCommandException($"'{address}' is an address and no domain; use --recipient.");
+            throw new ControlException($"'{address}' is an address and no domain; use --recipient.");
         Ids = [.. filter.Ids.Select(Id)];
         if (filter.State is not (null or RecipientState.Queued or RecipientState.Held))
-            throw new QueueCommandException("A state is queued or held.");
+            throw new ControlException("A state is queued or held.");
         _acceptedBefore = filter.OlderThan is { } age ? now - age : null;
     }
 
@@ -99,11 +99,11 @@ internal sealed class QueueMatcher
     private static ImmutableArray<AddressPattern> Patterns(ImmutableArray<string> texts) =>
         [.. texts.Select(t => AddressPattern.TryParse(t, out var pattern)
             ? pattern
-            : throw new QueueCommandException($"'{t}' is neither an address nor a domain; write bob@example.org, example.org, '*.example.org' or '<>'."))];
+            : throw new ControlException($"'{t}' is neither an address nor a domain; write bob@example.org, example.org, '*.example.org' or '<>'."))];
 
     private static QueueId Id(string text) =>
-        QueueId.TryParse(text, out var id) ? id : throw new QueueCommandException($"'{text}' is no id of a mail; 'gateway queue list' shows them.");
+        QueueId.TryParse(text, out var id) ? id : throw new ControlException($"'{text}' is no id of a mail; 'gateway queue list' shows them.");
 }
 
 /// <summary>A command that can't be carried out as it was given; the message says what to do instead.</summary>
-internal sealed class QueueCommandException(string message) : Exception(message);
+internal sealed class ControlException(string message) : Exception(message);

@@ -25,8 +25,8 @@ internal sealed record QueueParts
 
     public required TimeProvider Time { get; init; }
 
-    /// <exception cref="QueueCommandException">There is no configuration.</exception>
-    public QueueRules NeedRules() => Rules ?? throw new QueueCommandException("This needs a configuration. No gateway runs here, so name its file with --config.");
+    /// <exception cref="ControlException">There is no configuration.</exception>
+    public QueueRules NeedRules() => Rules ?? throw new ControlException("This needs a configuration. No gateway runs here, so name its file with --config.");
 
     /// <summary>Durable when it returns: the intent is recorded before anything is done.</summary>
     /// <exception cref="IOException">It can't be written; nothing may be done.</exception>

@@ -28,13 +28,13 @@ internal sealed class QueueSession : IAsyncDisposable
     /// <param name="configuration">Asked for only where no gateway runs; null: the command must do without.</param>
     /// <param name="changes">It is not only looked at.</param>
     /// <param name="unreadable">Is told the file and the reason.</param>
-    /// <exception cref="QueueCommandException">It can't be opened; the message says what to do.</exception>
+    /// <exception cref="ControlException">It can't be opened; the message says what to do.</exception>
     /// <exception cref="IOException">The disk does not answer.</exception>
     public static async Task<QueueSession> OpenAsync(
         string stateDirectory, Func<GatewayConfiguration?> configuration, bool changes, Action<string, string> unreadable, CancellationToken cancellationToken)
     {
         if (!File.Exists(Path.Combine(stateDirectory, StateDirectory.DatabaseName)))
-            throw new QueueCommandException($"{stateDirectory} is not a gateway's state directory. Give it with --state.");
+            throw new ControlException($"{stateDirectory} is not a gateway's state directory. Give it with --state.");
         var state = StateDirectory.Open(stateDirectory);
         var session = new QueueSession();
         try
@@ -51,8 +51,8 @@ internal sealed class QueueSession : IAsyncDisposable
         }
     }
 
-    /// <exception cref="QueueCommandException">It can't be carried out as it was given.</exception>
-    public IAsyncEnumerable<QueueReply> RunAsync(QueueRequest request, CancellationToken cancellationToken) =>
+    /// <exception cref="ControlException">It can't be carried out as it was given.</exception>
+    public IAsyncEnumerable<ControlReply> RunAsync(ControlRequest request, CancellationToken cancellationToken) =>
         _client?.AskAsync(request, cancellationToken) ?? _control!.RunAsync(request, SystemUsers.Current(), cancellationToken);
 
     public async ValueTask DisposeAsync()
@@ -80,7 +80,7 @@ internal sealed class QueueSession : IAsyncDisposable
             }
             catch (IOException)
             {
-                throw new QueueCommandException($"A gateway has {state.Root} and does not answer on {state.ControlSocket}: it is just starting or stopping, or its log says why. Try again, or stop it first.");
+                throw new ControlException($"A gateway has {state.Root} and does not answer on {state.ControlSocket}: it is just starting or stopping, or its log says why. Try again, or stop it first.");
             }
         }
         var vault = KeyVaults.Open(null, state.Root, TimeProvider.System);
@@ -108,6 +108,6 @@ internal sealed class QueueSession : IAsyncDisposable
     private static void RequireOwner(StateDirectory state)
     {
         if (SystemUsers.OwnerOf(state.Root) is { } owner && SystemUsers.Current() is { UserId: { } user } && user != owner.Id)
-            throw new QueueCommandException($"{state.Root} belongs to {owner.Name}, and no gateway runs on it. Do this as that user: sudo -u {owner.Name} gateway queue …");
+            throw new ControlException($"{state.Root} belongs to {owner.Name}, and no gateway runs on it. Do this as that user: sudo -u {owner.Name} gateway queue …");
     }
 }

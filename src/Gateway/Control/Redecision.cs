@@ -16,7 +16,7 @@ internal sealed class Redecision(QueueParts parts, Operator by, bool dryRun)
     private readonly ConcurrentBag<Lowering> _lowerings = [];
     private int _unchanged;
 
-    public async IAsyncEnumerable<QueueReply> RunAsync(
+    public async IAsyncEnumerable<ControlReply> RunAsync(
         IEnumerable<SpooledMail> items, QueueMatcher matcher, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var (mails, raised, failed) = (new HashSet<string>(StringComparer.Ordinal), 0, 0);
@@ -33,10 +33,10 @@ internal sealed class Redecision(QueueParts parts, Operator by, bool dryRun)
                 mails.Add(line.Id);
                 raised++;
             }
-            yield return new QueueReply { Line = line };
+            yield return new ControlReply { Line = line };
         }
         if (_lowerings.Count > LoweringRequests.MaxLowerings)
-            throw new QueueCommandException($"{_lowerings.Count} recipients would get less protection; one request takes {LoweringRequests.MaxLowerings}. Narrow the filter.");
+            throw new ControlException($"{_lowerings.Count} recipients would get less protection; one request takes {LoweringRequests.MaxLowerings}. Narrow the filter.");
 
         var text = $"Policy version {_rules.Version}: {QueueControl.Count(mails.Count, raised)} {(dryRun ? "would be " : "")}raised, {_unchanged} recipients as before"
             + (failed > 0 ? $", {failed} could not be decided." : ".");
@@ -44,7 +44,7 @@ internal sealed class Redecision(QueueParts parts, Operator by, bool dryRun)
         {
             text += $" {QueueControl.Count(lowered.Count, _lowerings.Count)} would get less protection, which needs a second person.";
             if (!dryRun)
-                yield return new QueueReply { Request = await AskAsync() };
+                yield return new ControlReply { Request = await AskAsync() };
         }
         yield return QueueControl.Done(mails.Count, raised, failed, text);
     }

@@ -3,6 +3,7 @@ using GatewaySecure.Gateway.Protection;
 using GatewaySecure.HsmAdapter;
 using GatewaySecure.MailProtection;
 using GatewaySecure.MailProtection.Recipients;
+using GatewaySecure.Trust.Revocation;
 
 namespace GatewaySecure.Gateway.Hosting;
 
@@ -17,13 +18,15 @@ internal static partial class ConfigurationMapping
             Recipients = [certificates.Recipients ?? state.Recipients],
             Anchors = [certificates.Trust ?? state.Anchors],
             Intermediates = certificates.Intermediates is { } folder ? [folder] : [],
-            RevocationLists = [certificates.Crls ?? state.RevocationLists],
+            RevocationLists = [certificates.Crls ?? state.RevocationLists, state.FetchedLists],
+            Answers = [state.FetchedAnswers],
         };
     }
 
     public static TrustOptions TrustOptions(this GatewayConfiguration configuration) => new()
     {
-        Revocation = configuration.Certificates.Revocation,
+        Revocation = new RevocationRules(
+            configuration.Certificates.Revocation, configuration.Certificates.Authorities.Select(a => KeyValuePair.Create(a.Name, a.Rule))),
         MinimumRsaBits = configuration.Certificates.MinimumRsaBits,
         ReadsGcm = address => configuration.Certificates.GcmReaders.Any(p => p.Matches(address)),
     };

@@ -4,6 +4,7 @@ using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Control;
 using GatewaySecure.Gateway.Delivery;
 using GatewaySecure.Gateway.Exchange;
+using GatewaySecure.Gateway.Jobs;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.Gateway.Queue;
 using GatewaySecure.Gateway.Receiving;
@@ -150,7 +151,12 @@ internal sealed class GatewayServer : IAsyncDisposable
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 
         var receiving = configuration.ReceivingSettings() with { Mark = mark };
-        var control = new QueueControl(new QueueParts
+        var jobs = await JobScheduler.OpenAsync(state.Jobs, time, logs.CreateLogger<JobScheduler>(), cancellationToken);
+        var notices = configuration.Certificates.Notify is { } officer ? new NoticeOutbox(spool, queue.Add, configuration.HostName, officer, time) : null;
+        var trust = Own(new TrustJobs(configuration.Certificates, state, _certificates, keys.Signer, jobs, notices, time));
+        // Ends before what its jobs work with.
+        Own(jobs);
+        var queueControl = new QueueControl(new QueueParts
         {
             Items = queue,
             Audit = keys.Audit,
@@ -160,6 +166,7 @@ internal sealed class GatewayServer : IAsyncDisposable
             NextHopOf = address => configuration.NextHopOf(address),
             Time = time,
         });
+        var control = new GatewayControl(queueControl, new JobControl(jobs, keys.Audit, time));
         var listeners = configuration.Listeners(
             receiving, state, spool, queue.Add, configuration.SenderAuthentication(routing.Resolver, time), time, logs);
         _drain = configuration.Limits.DrainTimeout;
@@ -186,7 +193,10 @@ internal sealed class GatewayServer : IAsyncDisposable
         if (ControlListener.Start(state.ControlSocket, control, time, _log) is { } listener)
             Own(listener);
         _certificates.Start();
-        routing.Start(new TlsReportOutbox(spool, queue.Add, time));
+        await trust.AddAsync(cancellationToken);
+        await routing.AddJobsAsync(jobs, new TlsReportOutbox(spool, queue.Add, time), cancellationToken);
+        await jobs.ForgetOthersAsync(cancellationToken);
+        await jobs.StartAsync(cancellationToken);
 
         _web = builder.Build();
         Own(_web);

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using GatewaySecure.Dns;
 using GatewaySecure.Gateway.Configuration;
+using GatewaySecure.Gateway.Jobs;
 using GatewaySecure.MailRouting;
 using GatewaySecure.MailRouting.MtaSts;
 using GatewaySecure.MailRouting.TlsReports;
@@ -22,7 +23,7 @@ internal sealed class RoutingServices : IAsyncDisposable
     private readonly ILogger _log;
     private readonly StsPolicies _policies;
     private readonly TlsReportCounts? _counts;
-    private readonly List<PeriodicJob> _jobs = [];
+    private PeriodicJob? _saving;
 
     /// <param name="readOnly">For who only wants to look: nothing is written, nothing counted.</param>
     public RoutingServices(GatewayConfiguration configuration, StateDirectory state, TimeProvider time, ILogger log, bool readOnly = false)
@@ -46,33 +47,32 @@ internal sealed class RoutingServices : IAsyncDisposable
         RequireTls = requireTls,
     });
 
-    public void Start(ITlsReportOutbox outbox)
+    public async Task AddJobsAsync(JobScheduler jobs, ITlsReportOutbox outbox, CancellationToken cancellationToken)
     {
-        Run("MTA-STS refresh", JobInterval, FirstRun, _policies.RefreshAsync);
+        await AddAsync("mta-sts", "Refreshes the MTA-STS policies of other domains.", _policies.RefreshAsync);
         if (_counts is null)
             return;
         var reporter = new TlsReporter(_configuration.OrganisationDomains[0], _configuration.TlsReports!.From);
         var sender = new TlsReportSender(_counts, Resolver, outbox, reporter, _time, _log);
-        Run("TLS reports", JobInterval, FirstRun, sender.RunAsync);
-        Run("TLS report counts", SaveInterval, SaveInterval, _ =>
-        {
-            _counts.Save();
-            return Task.CompletedTask;
-        });
+        await AddAsync("tls-reports", "Sends the daily TLS reports.", sender.RunAsync);
+        // What is counted in memory: no job that anybody would look at or stop.
+        _saving = new PeriodicJob("TLS report counts", SaveInterval, _ => { _counts.Save(); return Task.CompletedTask; }, _time, _log);
+        _saving.Start(SaveInterval);
+
+        Task AddAsync(string name, string description, Func<CancellationToken, Task> run) => jobs.AddAsync(
+            new ScheduledJob(name, description, JobInterval, FirstRun, async token =>
+            {
+                await run(token);
+                return new JobReport("Done.");
+            }),
+            cancellationToken);
     }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var job in _jobs)
-            await job.DisposeAsync();
+        if (_saving is not null)
+            await _saving.DisposeAsync();
         _counts?.Save();
-    }
-
-    private void Run(string name, TimeSpan interval, TimeSpan first, Func<CancellationToken, Task> run)
-    {
-        var job = new PeriodicJob(name, interval, run, _time, _log);
-        _jobs.Add(job);
-        job.Start(first);
     }
 
     /// <summary>Where other hosts reach us: listeners on port 25, all addresses of the machine but loopback where one listens on all.</summary>

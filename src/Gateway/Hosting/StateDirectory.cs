@@ -42,6 +42,18 @@ internal sealed class StateDirectory
 
     public string RevocationLists => Path.Combine(Root, "certificates", "crls");
 
+    /// <summary>CRLs that were fetched.</summary>
+    public string FetchedLists => Path.Combine(Root, "revocation", "lists");
+
+    /// <summary>OCSP answers that were fetched.</summary>
+    public string FetchedAnswers => Path.Combine(Root, "revocation", "answers");
+
+    /// <summary>What people were told of certificates and outages.</summary>
+    public string Told => Path.Combine(Root, "revocation", "told.json");
+
+    /// <summary>When jobs run next, and how they went.</summary>
+    public string Jobs => Path.Combine(Root, "jobs.db");
+
     public string OrganisationCertificate => Path.Combine(Root, "certificates", "organisation.pem");
 
     public string TlsCertificate => Path.Combine(Root, "certificates", "tls-trial.pem");
@@ -52,7 +64,7 @@ internal sealed class StateDirectory
     public static StateDirectory Open(string path)
     {
         var state = At(path);
-        foreach (var folder in new[] { state.Root, state.Spool, state.Recipients, state.Anchors, state.RevocationLists })
+        foreach (var folder in new[] { state.Root, state.Spool, state.Recipients, state.Anchors, state.RevocationLists, state.FetchedLists, state.FetchedAnswers })
         {
             if (OperatingSystem.IsWindows())
                 Directory.CreateDirectory(folder);

@@ -47,7 +47,7 @@ internal sealed class CertificateWatch(DirectoryFolders folders, TrustOptions op
 
     /// <summary>Names, sizes and times of all the files: another value means that something changed.</summary>
     private static string Fingerprint(DirectoryFolders folders) =>
-        string.Join('\n', folders.Recipients.Concat(folders.Anchors).Concat(folders.Intermediates).Concat(folders.RevocationLists)
+        string.Join('\n', folders.Recipients.Concat(folders.Anchors).Concat(folders.Intermediates).Concat(folders.RevocationLists).Concat(folders.Answers)
             .SelectMany(f => new DirectoryInfo(f).EnumerateFiles())
             .OrderBy(f => f.FullName, StringComparer.Ordinal)
             .Select(f => $"{f.FullName} {f.Length} {f.LastWriteTimeUtc.Ticks}"));

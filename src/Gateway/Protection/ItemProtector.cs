@@ -63,7 +63,7 @@ internal sealed class ItemProtector(
             case ProtectionMethod.Normal:
                 return protector.PassThrough(content, item.Mail.HoldsEightBit);
             case ProtectionMethod.Ca:
-                return await protector.SealCaAsync(new SmimeOrder(content, addresses, signer, certificates.Current), cancellationToken);
+                return await protector.SealCaAsync(new SmimeOrder(content, addresses, signer, certificates.Current, item.Mail.AcceptedAt), cancellationToken);
             case ProtectionMethod.Kdc:
                 break;
             default:

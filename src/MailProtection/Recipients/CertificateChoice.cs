@@ -42,8 +42,10 @@ public sealed class CertificateCandidate
 /// <summary>Every certificate for a recipient, newest first, and the chosen one.</summary>
 public sealed record CertificateChoice(MailAddress Recipient, CertificateCandidate? Chosen, ImmutableArray<CertificateCandidate> Candidates)
 {
-    /// <summary>None is chosen, but one lacks nothing save news of its revocation: trying later makes sense.</summary>
-    public bool MayBecomeUsable => Chosen is null && Candidates.Any(c => c.Rejections.All(r => r.IsTemporary));
+    /// <summary>None is chosen, but one lacks nothing save news of its revocation: how long waiting for them makes sense. Null: it makes none.</summary>
+    public TimeSpan? Wait => Chosen is null && Candidates.Where(c => c.Rejections.All(r => r.IsTemporary)).ToArray() is { Length: > 0 } hopeful
+        ? hopeful.Max(c => c.Rejections.Min(r => r.Wait))
+        : null;
 
     /// <summary>Plain text for explain, holds and reports.</summary>
     public string Describe()

@@ -11,7 +11,8 @@ namespace GatewaySecure.MailProtection.Recipients;
 /// <summary>How certificates are chosen.</summary>
 public sealed record TrustOptions
 {
-    public RevocationPolicy Revocation { get; init; } = RevocationPolicy.WhereKnown;
+    /// <summary>What a missing or stale answer about revocation means, for each authority.</summary>
+    public RevocationRules Revocation { get; init; } = new(new(RevocationPolicy.WhereKnown));
 
     /// <summary>Shorter RSA keys are not encrypted to.</summary>
     public int MinimumRsaBits { get; init; } = 2048;
@@ -37,6 +38,9 @@ public sealed record DirectoryFolders
 
     /// <summary>CRLs: *.crl, PEM or DER.</summary>
     public ImmutableArray<string> RevocationLists { get; init; } = [];
+
+    /// <summary>OCSP responses: *.ocsp.</summary>
+    public ImmutableArray<string> Answers { get; init; } = [];
 }
 
 /// <summary>
@@ -57,13 +61,12 @@ public sealed class CertificateDirectory
         IEnumerable<X509Certificate2> recipients,
         IEnumerable<X509Certificate2> anchors,
         IEnumerable<X509Certificate2> intermediates,
-        IEnumerable<byte[]> revocationLists,
+        RevocationSnapshot revocation,
         TrustOptions options,
         List<string> problems)
     {
         Options = options;
-        _paths = new PathValidator(
-            anchors, intermediates, RevocationSnapshot.Create(revocationLists, problems: problems), new RevocationRules(new(options.Revocation)));
+        _paths = new PathValidator(anchors, intermediates, revocation, options.Revocation);
         var byAddress = new Dictionary<MailAddress, List<RecipientCertificate>>();
         var seen = new HashSet<string>();
         foreach (var certificate in recipients)
@@ -101,7 +104,8 @@ public sealed class CertificateDirectory
             CertificateFiles.ReadCertificates(folders.Recipients, problems),
             CertificateFiles.ReadCertificates(folders.Anchors, problems),
             CertificateFiles.ReadCertificates(folders.Intermediates, problems),
-            CertificateFiles.ReadRevocationLists(folders.RevocationLists, problems),
+            RevocationSnapshot.Create(
+                CertificateFiles.ReadRevocationLists(folders.RevocationLists, problems), CertificateFiles.ReadAnswers(folders.Answers, problems), problems),
             options ?? new TrustOptions(),
             problems);
     }
@@ -113,7 +117,15 @@ public sealed class CertificateDirectory
         IEnumerable<X509Certificate2>? intermediates = null,
         IEnumerable<byte[]>? revocationLists = null,
         TrustOptions? options = null) =>
-        new(recipients, anchors, intermediates ?? [], revocationLists ?? [], options ?? new TrustOptions(), []);
+        new(recipients, anchors, intermediates ?? [], RevocationSnapshot.Create(revocationLists ?? []), options ?? new TrustOptions(), []);
+
+    /// <summary>Judges paths at the anchors and with the lists of this directory.</summary>
+    public PathValidator Paths => _paths;
+
+    /// <summary>How each recipient's certificate stands now, whichever path was found for it.</summary>
+    public IEnumerable<(X509Certificate2 Certificate, PathVerdict Verdict)> Standings(DateTimeOffset now) =>
+        _byAddress.Values.SelectMany(entries => entries).Distinct()
+            .Select(entry => (entry.Certificate, _paths.Validate(entry.Certificate, [], now)));
 
     /// <summary>Judges every certificate that names the recipient; the newest valid one is chosen.</summary>
     public CertificateChoice Select(MailAddress recipient, DateTimeOffset now)

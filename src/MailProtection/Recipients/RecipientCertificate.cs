@@ -21,6 +21,9 @@ internal sealed class RecipientCertificate
     private const string NistP384 = "1.3.132.0.34";
     private const string NistP521 = "1.3.132.0.35";
 
+    private readonly X509KeyUsageFlags? _usage;
+    private readonly string?[]? _purposes;
+
     private RecipientCertificate(X509Certificate2 certificate, ImmutableArray<MailAddress> addresses)
     {
         Certificate = certificate;
@@ -30,6 +33,9 @@ internal sealed class RecipientCertificate
         if (Rsa is null && certificate.PublicKey.Oid.Value == Oids.EcPublicKey)
             Ecdh = TryGetEcdh(certificate);
         ClaimsGcm = ListsGcm(certificate);
+        // Read here, once: the platform decodes an extension when it is first looked at, and two threads that look at once may see half of it.
+        _usage = certificate.Extensions.OfType<X509KeyUsageExtension>().FirstOrDefault()?.KeyUsages;
+        _purposes = certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>().FirstOrDefault()?.EnhancedKeyUsages.Cast<Oid>().Select(o => o.Value).ToArray();
     }
 
     public X509Certificate2 Certificate { get; }
@@ -86,13 +92,10 @@ internal sealed class RecipientCertificate
 
         // RFC 8550 §4.4.2: an absent extension restricts nothing.
         var wanted = Rsa is not null ? X509KeyUsageFlags.KeyEncipherment : X509KeyUsageFlags.KeyAgreement;
-        if (Certificate.Extensions.OfType<X509KeyUsageExtension>().FirstOrDefault() is { } usage && (usage.KeyUsages & wanted) == 0)
-            yield return new(RejectionReason.KeyUsage, $"Its key usage is {usage.KeyUsages}, which does not allow encryption to it.");
-        if (Certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>().FirstOrDefault() is { } extended
-            && !extended.EnhancedKeyUsages.Cast<Oid>().Any(o => o.Value is EmailProtection or AnyExtendedKeyUsage))
-        {
+        if (_usage is { } usage && (usage & wanted) == 0)
+            yield return new(RejectionReason.KeyUsage, $"Its key usage is {usage}, which does not allow encryption to it.");
+        if (_purposes is not null && !_purposes.Any(p => p is EmailProtection or AnyExtendedKeyUsage))
             yield return new(RejectionReason.ExtendedKeyUsage, "It was not issued for mail (emailProtection is missing).");
-        }
         if (Rsa is null && Ecdh is null)
             yield return new(RejectionReason.UnsupportedKey, "Its key is neither RSA nor elliptic on P-256, P-384 or P-521.");
         else if (Rsa is not null && Rsa.KeySize < minimumRsaBits)

@@ -24,7 +24,7 @@ internal static class SmimeSealer
         if (lacking.Length > 0)
         {
             var reason = string.Join(' ', lacking.Select(c => c.Describe()));
-            return lacking.All(c => c.MayBecomeUsable) ? new ProtectionOutcome.Deferred(reason) : new ProtectionOutcome.Failed(reason);
+            return lacking.All(c => now - order.AcceptedAt < c.Wait) ? new ProtectionOutcome.Deferred(reason) : new ProtectionOutcome.Failed(reason);
         }
 
         var source = await MessageSource.ReadAsync(order.Content, cancellationToken);

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.Pkcs;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using GatewaySecure.Trust.Revocation;
 
 namespace GatewaySecure.Trust;
 
@@ -43,6 +44,27 @@ public static class CertificateFiles
             }
         }
         return lists;
+    }
+
+    /// <summary>OCSP responses; one that can't be read is named.</summary>
+    public static List<OcspAnswer> ReadAnswers(IEnumerable<string> folders, List<string> problems)
+    {
+        var found = new List<OcspAnswer>();
+        foreach (var file in Files(folders, [".ocsp"]))
+        {
+            try
+            {
+                if (OcspAnswer.TryParse(File.ReadAllBytes(file), null, out var answers, out var problem))
+                    found.AddRange(answers);
+                else
+                    problems.Add($"{file}: {problem}");
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                problems.Add($"{file}: {e.Message}");
+            }
+        }
+        return found;
     }
 
     private static IEnumerable<X509Certificate2> ParseCertificates(byte[] bytes)

@@ -15,6 +15,7 @@ namespace GatewaySecure.Trust;
 internal sealed class ParsedCertificate
 {
     private const string KeyIdentifier = "2.5.29.35";
+    private const string SubjectKeyIdentifierOid = "2.5.29.14";
     private static readonly ConditionalWeakTable<X509Certificate2, ParsedCertificate> s_parsed = [];
 
     private ParsedCertificate(X509Certificate2 certificate)
@@ -27,7 +28,9 @@ internal sealed class ParsedCertificate
         IsAuthority = Path.GetBasicConstraints() >= 0;
         var points = Path.GetExtensionValue(Bc.X509Extensions.CrlDistributionPoints);
         DistributionPoints = points is null ? [] : DistributionPoint.ReadAll(points.GetOctets(), IssuerKey);
-        SubjectKeyIdentifier = certificate.Extensions.OfType<X509SubjectKeyIdentifierExtension>().FirstOrDefault()?.SubjectKeyIdentifierBytes;
+        SubjectKeyIdentifier = certificate.Extensions[SubjectKeyIdentifierOid] is { } subject
+            ? (ReadOnlyMemory<byte>?)new AsnReader(subject.RawData, AsnEncodingRules.DER).ReadOctetString()
+            : null;
         AuthorityKeyIdentifier = certificate.Extensions[KeyIdentifier] is { } extension
             ? new X509AuthorityKeyIdentifierExtension(extension.RawData).KeyIdentifier
             : null;

@@ -151,9 +151,9 @@ public sealed class PathValidator
         {
             RevocationKind.Revoked => new(RejectionReason.Revoked, $"{subject} was {Verb(status.Reason)} on {status.Since:yyyy-MM-dd}{Why(status.Reason)}."),
             RevocationKind.Unknown when rule.Policy == RevocationPolicy.Required =>
-                new(RejectionReason.RevocationUnknown, $"No revocation list that can be used is at hand for {issuer}."),
+                new(RejectionReason.RevocationUnknown, $"No revocation list that can be used is at hand for {issuer}.") { Wait = rule.Wait },
             RevocationKind.Stale when rule.Policy == RevocationPolicy.Required && !(status.StaleSince is { } since && revokedAsOf <= since + rule.Grace) =>
-                new(RejectionReason.RevocationStale, $"The revocation list of {issuer} is out of date{(status.StaleSince is { } s ? $" since {s:yyyy-MM-dd HH:mm}" : "")}."),
+                new(RejectionReason.RevocationStale, $"The revocation list of {issuer} is out of date{(status.StaleSince is { } s ? $" since {s:yyyy-MM-dd HH:mm}" : "")}.") { Wait = rule.Wait },
             _ => null,
         };
 

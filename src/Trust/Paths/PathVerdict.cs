@@ -36,6 +36,9 @@ public sealed record CertificateRejection(RejectionReason Reason, string Text)
 {
     /// <summary>Time, or a list that is fetched, may take it away without anybody's doing.</summary>
     public bool IsTemporary => Reason is RejectionReason.RevocationUnknown or RejectionReason.RevocationStale;
+
+    /// <summary>Where it is temporary: how long the authority's rule has people wait.</summary>
+    public TimeSpan Wait { get; init; }
 }
 
 /// <summary>Whether a certificate leads to a trust anchor (RFC 5280 §6.1) and nothing on the way is revoked (§6.3).</summary>

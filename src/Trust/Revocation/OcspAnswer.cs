@@ -91,6 +91,14 @@ public sealed class OcspAnswer
 
     public bool IsCurrent(DateTimeOffset at) => ThisUpdate <= at + s_skew && at <= (NextUpdate ?? ThisUpdate + s_withoutNextUpdate);
 
+    /// <summary>It is about this certificate, current, and signed by who may: worth keeping.</summary>
+    /// <exception cref="CryptographicException">A certificate is malformed.</exception>
+    public bool Speaks(X509Certificate2 certificate, X509Certificate2 issuer, DateTimeOffset at)
+    {
+        var authority = ParsedCertificate.Of(issuer);
+        return (IsGood || RevokedSince is not null) && IsCurrent(at) && IsFor(ParsedCertificate.Of(certificate), authority) && IsSignedFor(authority, at);
+    }
+
     internal bool IsFor(ParsedCertificate certificate, ParsedCertificate issuer)
     {
         try

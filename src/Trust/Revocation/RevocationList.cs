@@ -83,6 +83,10 @@ public sealed class RevocationList
 
     public bool IsCurrent(DateTimeOffset at) => ThisUpdate <= at && at <= NextUpdate;
 
+    /// <summary>Null: the list does not name this certificate of its own issuer's.</summary>
+    /// <param name="serial">The INTEGER's content octets, as they stand in the certificate.</param>
+    public RevocationEntry? Find(ReadOnlySpan<byte> serial) => Find(serial, IssuerKey);
+
     /// <summary>Null: the list does not name the certificate.</summary>
     /// <param name="serial">The INTEGER's content octets, as they stand in the certificate.</param>
     internal RevocationEntry? Find(ReadOnlySpan<byte> serial, string certificateIssuer)

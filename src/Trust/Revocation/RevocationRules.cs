@@ -17,9 +17,13 @@ public enum RevocationPolicy
     Required,
 }
 
-/// <summary>How an outage of one authority's lists counts.</summary>
-/// <param name="Grace">With <see cref="RevocationPolicy.Required"/>: how long after its nextUpdate the last good list still serves.</param>
-public sealed record RevocationRule(RevocationPolicy Policy, TimeSpan Grace = default);
+/// <summary>How an outage of one authority's lists counts. Both times matter with <see cref="RevocationPolicy.Required"/> alone.</summary>
+/// <param name="Grace">How long after its nextUpdate the last good list still serves.</param>
+/// <param name="Wait">How long to wait for a current answer, before the lack of it counts like a fault.</param>
+public sealed record RevocationRule(RevocationPolicy Policy, TimeSpan Grace = default, TimeSpan Wait = default)
+{
+    public static readonly TimeSpan DefaultWait = TimeSpan.FromDays(2);
+}
 
 /// <summary>The rule of each authority. Immutable.</summary>
 public sealed class RevocationRules

@@ -52,7 +52,7 @@ public sealed class ConfigurationLoaderTests
         Assert.Equal(minimal.Limits, sample.Limits);
         Assert.Equal(minimal.Kdc, sample.Kdc);
         Assert.Equal(minimal.Signing, sample.Signing);
-        Assert.Equal(RevocationPolicy.WhereKnown, minimal.Certificates.Revocation);
+        Assert.Equal(RevocationPolicy.WhereKnown, minimal.Certificates.Revocation.Policy);
         Assert.Equal(ListenerTls.StartTls, minimal.Listeners[0].Tls);
         Assert.Equal(sample.Listeners[0].MaxMessageSize, minimal.Listeners[0].MaxMessageSize);
     }

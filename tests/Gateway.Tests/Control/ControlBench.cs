@@ -65,16 +65,16 @@ internal sealed class ControlBench : IDisposable
         durable: true,
         QueueBench.Cancel);
 
-    public async Task<List<QueueReply>> RunAsync(QueueRequest request, Operator? by = null)
+    public async Task<List<ControlReply>> RunAsync(ControlRequest request, Operator? by = null)
     {
-        var replies = new List<QueueReply>();
+        var replies = new List<ControlReply>();
         await foreach (var reply in Control.RunAsync(request, by ?? Ann, QueueBench.Cancel))
             replies.Add(reply);
         return replies;
     }
 
-    public Task<List<QueueReply>> RunAsync(QueueVerb verb, SpooledMail item, ProtectionMethod? method = null) =>
-        RunAsync(new QueueRequest { Verb = verb, Filter = new QueueFilter { Ids = [item.Id.ToString()] }, Method = method });
+    public Task<List<ControlReply>> RunAsync(ControlVerb verb, SpooledMail item, ProtectionMethod? method = null) =>
+        RunAsync(new ControlRequest { Verb = verb, Filter = new QueueFilter { Ids = [item.Id.ToString()] }, Method = method });
 
     public void Dispose()
     {

@@ -20,7 +20,7 @@ public sealed class ControlChannelTests : IAsyncLifetime
     public ValueTask InitializeAsync()
     {
         File.WriteAllText(Path, "left by a dead gateway");
-        _listener = ControlListener.Start(Path, _bench.Control, _bench.Bench.Time, NullLogger.Instance)!;
+        _listener = ControlListener.Start(Path, new GatewayControl(_bench.Control, null!), _bench.Bench.Time, NullLogger.Instance)!;
         Assert.NotNull(_listener);
         return ValueTask.CompletedTask;
     }
@@ -38,8 +38,8 @@ public sealed class ControlChannelTests : IAsyncLifetime
         var item = await _bench.PutAsync(QueueBench.Wants(ProtectionMethod.Normal), "bob@a.example");
         using var client = await ControlClient.TryConnectAsync(Path, QueueBench.Cancel);
         Assert.NotNull(client);
-        var request = new QueueRequest { Verb = QueueVerb.Hold, Filter = new QueueFilter { All = true } };
-        var replies = new List<QueueReply>();
+        var request = new ControlRequest { Verb = ControlVerb.Hold, Filter = new QueueFilter { All = true } };
+        var replies = new List<ControlReply>();
         await foreach (var reply in client.AskAsync(request, QueueBench.Cancel))
             replies.Add(reply);
         Assert.Equal(item.Id.ToString(), replies[0].Line!.Id);

@@ -36,26 +36,26 @@ public sealed class QueueControlTests : IDisposable
     }
 
     [Theory]
-    [InlineData(nameof(QueueVerb.Hold))]
-    [InlineData(nameof(QueueVerb.Delete))]
-    [InlineData(nameof(QueueVerb.Redecide))]
+    [InlineData(nameof(ControlVerb.Hold))]
+    [InlineData(nameof(ControlVerb.Delete))]
+    [InlineData(nameof(ControlVerb.Redecide))]
     public async Task A_command_without_a_filter_means_nothing_and_not_everything(string verb)
     {
         var item = await _bench.PutAsync(Plain, "bob@a.example");
         var before = item.Status;
-        await Assert.ThrowsAsync<QueueCommandException>(() => _bench.RunAsync(new QueueRequest { Verb = Enum.Parse<QueueVerb>(verb) }));
+        await Assert.ThrowsAsync<ControlException>(() => _bench.RunAsync(new ControlRequest { Verb = Enum.Parse<ControlVerb>(verb) }));
         Assert.Equal(before, item.Status);
     }
 
     [Theory]
-    [InlineData(nameof(QueueVerb.Hold))]
-    [InlineData(nameof(QueueVerb.Retry))]
-    [InlineData(nameof(QueueVerb.Delete))]
-    [InlineData(nameof(QueueVerb.Bounce))]
+    [InlineData(nameof(ControlVerb.Hold))]
+    [InlineData(nameof(ControlVerb.Retry))]
+    [InlineData(nameof(ControlVerb.Delete))]
+    [InlineData(nameof(ControlVerb.Bounce))]
     public async Task A_dry_run_says_it_and_does_nothing(string verb)
     {
         var item = await _bench.PutAsync(Plain, "bob@a.example");
-        var replies = await _bench.RunAsync(new QueueRequest { Verb = Enum.Parse<QueueVerb>(verb), Filter = new QueueFilter { All = true }, DryRun = true });
+        var replies = await _bench.RunAsync(new ControlRequest { Verb = Enum.Parse<ControlVerb>(verb), Filter = new QueueFilter { All = true }, DryRun = true });
         Assert.NotNull(Assert.Single(replies, r => r.Line is not null).Line!.Outcome);
         Assert.Contains("would be", replies[^1].Done!.Text, StringComparison.Ordinal);
         Assert.Equal([RecipientStatus.New], item.Status);
@@ -68,13 +68,13 @@ public sealed class QueueControlTests : IDisposable
     {
         var item = await _bench.PutAsync(Plain, "bob@a.example", "carol@a.example");
         var filter = new QueueFilter { Recipient = ["bob@a.example"] };
-        await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Hold, Filter = filter });
+        await _bench.RunAsync(new ControlRequest { Verb = ControlVerb.Hold, Filter = filter });
         Assert.Equal([RecipientState.Held, RecipientState.Queued], item.Status.Select(s => s.State));
         Assert.Null(item.Status[0].NextAttempt);
 
         Assert.Equal([RecipientState.Held, RecipientState.Queued], _bench.Bench.Restart(item.Id).Status.Select(s => s.State));
         _bench.Bench.Time.Advance(TimeSpan.FromDays(30));
-        await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Release, Filter = filter });
+        await _bench.RunAsync(new ControlRequest { Verb = ControlVerb.Release, Filter = filter });
         Assert.Equal((RecipientState.Queued, null), (item.Status[0].State, item.Status[0].NextAttempt));
         Assert.Equal(TimeSpan.Zero, item.TriedFor(0, TimeSpan.MaxValue));
         Assert.Equal(TimeSpan.FromDays(30), item.TriedFor(1, TimeSpan.MaxValue));
@@ -87,7 +87,7 @@ public sealed class QueueControlTests : IDisposable
     {
         var item = await _bench.PutAsync(QueueBench.Wants(ProtectionMethod.Ca), "bob@a.example");
         await ControlBench.WaitForProtectionAsync(item);
-        await _bench.RunAsync(QueueVerb.Release, item);
+        await _bench.RunAsync(ControlVerb.Release, item);
         Assert.Equal((RecipientState.Held, _bench.Bench.Time.GetUtcNow()), (item.Status[0].State, item.Status[0].NextAttempt));
         _bench.Bench.Protector.Missing[ProtectionMethod.Ca] = "no certificate";
         await _bench.Bench.Work.TryAsync(item, QueueBench.Cancel);
@@ -109,7 +109,7 @@ public sealed class QueueControlTests : IDisposable
         ];
         var item = await _bench.PutAsync(HeldByRule, "bob@a.example");
         await _bench.Bench.Work.TryAsync(item, QueueBench.Cancel);
-        var replies = await _bench.RunAsync(QueueVerb.Release, item, method);
+        var replies = await _bench.RunAsync(ControlVerb.Release, item, method);
         Assert.Equal(goes ? 0 : 1, replies[^1].Done!.Failed);
         Assert.Equal(goes ? RecipientState.Queued : RecipientState.Held, item.Status[0].State);
         Assert.Equal(goes ? 1 : 0, _bench.Audit.Events.Count);
@@ -128,7 +128,7 @@ public sealed class QueueControlTests : IDisposable
         _bench.Rules = [ControlBench.Rule("never", "a.example", new RuleOutcome(DecisionAction.Reject, []))];
         var item = await _bench.PutAsync(HeldByRule, "bob@a.example");
         await _bench.Bench.Work.TryAsync(item, QueueBench.Cancel);
-        Assert.Equal(1, (await _bench.RunAsync(QueueVerb.Release, item, ProtectionMethod.Kdc))[^1].Done!.Failed);
+        Assert.Equal(1, (await _bench.RunAsync(ControlVerb.Release, item, ProtectionMethod.Kdc))[^1].Done!.Failed);
         Assert.Equal(RecipientState.Held, item.Status[0].State);
     }
 
@@ -140,7 +140,7 @@ public sealed class QueueControlTests : IDisposable
         var octets = await File.ReadAllBytesAsync(file, QueueBench.Cancel);
         var log = Array.Empty<byte>();
         _bench.Bench.Spool.Spool.BeforeWrite = null;
-        await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Hold, Filter = new QueueFilter { All = true } });
+        await _bench.RunAsync(new ControlRequest { Verb = ControlVerb.Hold, Filter = new QueueFilter { All = true } });
         await using (var owned = await _bench.Runner.OwnAsync(item, QueueBench.Cancel))
         {
             Assert.NotNull(owned);
@@ -161,10 +161,10 @@ public sealed class QueueControlTests : IDisposable
     public async Task Delete_and_bounce_end_a_recipient_and_only_bounce_tells_the_sender()
     {
         var item = await _bench.PutAsync(Plain, "bob@a.example", "carol@a.example");
-        await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Delete, Filter = new QueueFilter { Recipient = ["bob@a.example"] } });
+        await _bench.RunAsync(new ControlRequest { Verb = ControlVerb.Delete, Filter = new QueueFilter { Recipient = ["bob@a.example"] } });
         Assert.Empty(_bench.Bench.Reports);
         Assert.True(File.Exists(_bench.Bench.Spool.MailFile(item)));
-        await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Bounce, Filter = new QueueFilter { All = true } });
+        await _bench.RunAsync(new ControlRequest { Verb = ControlVerb.Bounce, Filter = new QueueFilter { All = true } });
         Assert.False(File.Exists(_bench.Bench.Spool.MailFile(item)));
         var report = _bench.Bench.ReportText();
         Assert.Contains("Final-Recipient: rfc822; carol@a.example\r\nAction: failed\r\n", report, StringComparison.Ordinal);
@@ -179,7 +179,7 @@ public sealed class QueueControlTests : IDisposable
     {
         var item = await _bench.PutAsync(Plain, "bob@a.example");
         _bench.Audit.IsFull = true;
-        var done = (await _bench.RunAsync(QueueVerb.Delete, item))[^1].Done!;
+        var done = (await _bench.RunAsync(ControlVerb.Delete, item))[^1].Done!;
         Assert.Equal((0, 1), (done.Recipients, done.Failed));
         Assert.Equal(RecipientStatus.New, item.Status[0]);
         Assert.True(File.Exists(_bench.Bench.Spool.MailFile(item)));
@@ -190,7 +190,7 @@ public sealed class QueueControlTests : IDisposable
     {
         var item = await _bench.PutAsync(Plain, "bob@a.example");
         _bench.Bench.Spool.Spool.BeforeWrite = () => throw new IOException("full");
-        var done = (await _bench.RunAsync(QueueVerb.Bounce, item))[^1].Done!;
+        var done = (await _bench.RunAsync(ControlVerb.Bounce, item))[^1].Done!;
         Assert.Equal((0, 1), (done.Recipients, done.Failed));
         Assert.Equal(RecipientStatus.New, item.Status[0]);
         Assert.Equal(["queue.bounce", "queue.bounce.failed"], _bench.Audit.Events.Select(e => e.Action));
@@ -201,7 +201,7 @@ public sealed class QueueControlTests : IDisposable
     {
         var item = await _bench.PutAsync(Plain, "bob@a.example");
         var delivery = await _bench.Runner.OwnAsync(item, QueueBench.Cancel);
-        var asked = _bench.RunAsync(QueueVerb.Delete, item);
+        var asked = _bench.RunAsync(ControlVerb.Delete, item);
         for (var i = 0; i < 200 && !asked.IsCompleted; i++)
         {
             _bench.Bench.Time.Advance(TimeSpan.FromSeconds(1));
@@ -210,7 +210,7 @@ public sealed class QueueControlTests : IDisposable
         Assert.Equal(1, (await asked)[^1].Done!.Failed);
         Assert.Equal(RecipientStatus.New, item.Status[0]);
         await delivery!.DisposeAsync();
-        Assert.Equal(0, (await _bench.RunAsync(QueueVerb.Delete, item))[^1].Done!.Failed);
+        Assert.Equal(0, (await _bench.RunAsync(ControlVerb.Delete, item))[^1].Done!.Failed);
     }
 
     [Fact]
@@ -220,14 +220,14 @@ public sealed class QueueControlTests : IDisposable
         _bench.Bench.Time.Advance(TimeSpan.FromHours(2));
         await ControlBench.WaitForProtectionAsync(await _bench.PutAsync(Plain, "c@a.example"));
         await _bench.PutAsync(Plain, "d@b.example");
-        var rows = (await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Summary })).Select(r => r.Row).OfType<SummaryRow>().ToList();
+        var rows = (await _bench.RunAsync(new ControlRequest { Verb = ControlVerb.Summary })).Select(r => r.Row).OfType<SummaryRow>().ToList();
         Assert.Equal([("a.example", 3, 1), ("b.example", 1, 0)], rows.Select(r => (r.Domain, r.Total, r.Held)));
         Assert.Equal([1, 0, 0, 2, 0, 0, 0, 0], rows[0].ByAge);
     }
 
     private async Task FindsAsync(QueueFilter filter, params (SpooledMail Item, int Index)[] expected)
     {
-        var lines = (await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.List, Filter = filter })).Select(r => r.Line).OfType<QueueLine>();
+        var lines = (await _bench.RunAsync(new ControlRequest { Verb = ControlVerb.List, Filter = filter })).Select(r => r.Line).OfType<QueueLine>();
         Assert.Equal(
             expected.Select(e => (e.Item.Id.ToString(), e.Item.Mail.Envelope.Recipients[e.Index].Address.ToString())).Order(),
             lines.Select(l => (l.Id, l.Recipient)).Order());

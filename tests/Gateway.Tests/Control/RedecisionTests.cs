@@ -7,7 +7,7 @@ namespace GatewaySecure.Gateway.Tests.Control;
 
 public sealed class RedecisionTests : IDisposable
 {
-    private static readonly QueueRequest Everything = new() { Verb = QueueVerb.Redecide, Filter = new QueueFilter { All = true } };
+    private static readonly ControlRequest Everything = new() { Verb = ControlVerb.Redecide, Filter = new QueueFilter { All = true } };
 
     private readonly ControlBench _bench = new();
 
@@ -69,9 +69,9 @@ public sealed class RedecisionTests : IDisposable
         var asked = Asked(await _bench.RunAsync(Everything));
         Assert.Equal("bob@a.example: ca → normal", Assert.Single(asked.Lowerings).Shown);
         Assert.Equal([ProtectionMethod.Ca], item.Decisions[0].Methods);
-        Assert.Equal(asked.Id, Assert.Single(await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Requests }), r => r.Request is not null).Request!.Id);
+        Assert.Equal(asked.Id, Assert.Single(await _bench.RunAsync(new ControlRequest { Verb = ControlVerb.Requests }), r => r.Request is not null).Request!.Id);
 
-        await Assert.ThrowsAsync<QueueCommandException>(() => ApproveAsync(asked, ControlBench.Ann));
+        await Assert.ThrowsAsync<ControlException>(() => ApproveAsync(asked, ControlBench.Ann));
         Assert.Equal([ProtectionMethod.Ca], item.Decisions[0].Methods);
         await ApproveAsync(asked, ControlBench.Ben);
         Assert.Equal([ProtectionMethod.Normal], item.Decisions[0].Methods);
@@ -80,7 +80,7 @@ public sealed class RedecisionTests : IDisposable
         Assert.Equal(["ann (uid 1001)", "ben (uid 1002)", "ben (uid 1002)"], _bench.Audit.Events.Select(e => e.Actor));
         Assert.Contains("ann (uid 1001)", _bench.Audit.Events.Last().Detail, StringComparison.Ordinal);
         // Once is enough.
-        await Assert.ThrowsAsync<QueueCommandException>(() => ApproveAsync(asked, ControlBench.Ben));
+        await Assert.ThrowsAsync<ControlException>(() => ApproveAsync(asked, ControlBench.Ben));
         Assert.Equal([ProtectionMethod.Normal], _bench.Bench.Restart(item.Id).Decisions[0].Methods);
     }
 
@@ -105,7 +105,7 @@ public sealed class RedecisionTests : IDisposable
         var item = await _bench.PutAsync(QueueBench.Wants(ProtectionMethod.Ca), "bob@a.example");
         var asked = Asked(await _bench.RunAsync(Everything));
         _bench.Bench.Time.Advance(LoweringRequests.Lifetime);
-        await Assert.ThrowsAsync<QueueCommandException>(() => ApproveAsync(asked, ControlBench.Ben));
+        await Assert.ThrowsAsync<ControlException>(() => ApproveAsync(asked, ControlBench.Ben));
         Assert.Equal([ProtectionMethod.Ca], item.Decisions[0].Methods);
     }
 
@@ -114,12 +114,12 @@ public sealed class RedecisionTests : IDisposable
     {
         var item = await _bench.PutAsync(QueueBench.Wants(ProtectionMethod.Ca), "bob@a.example");
         var asked = Asked(await _bench.RunAsync(Everything));
-        var withdraw = new QueueRequest { Verb = QueueVerb.Withdraw, Request = asked.Id };
-        await Assert.ThrowsAsync<QueueCommandException>(() => _bench.RunAsync(withdraw, ControlBench.Ben));
+        var withdraw = new ControlRequest { Verb = ControlVerb.Withdraw, Request = asked.Id };
+        await Assert.ThrowsAsync<ControlException>(() => _bench.RunAsync(withdraw, ControlBench.Ben));
         Assert.Equal((1, 0), (await _bench.RunAsync(withdraw, ControlBench.Ann))[^1].Done is { } done ? (done.Recipients, done.Failed) : default);
-        Assert.DoesNotContain(await _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Requests }), r => r.Request is not null);
-        await Assert.ThrowsAsync<QueueCommandException>(() => ApproveAsync(asked, ControlBench.Ben));
-        await Assert.ThrowsAsync<QueueCommandException>(() => _bench.RunAsync(withdraw, ControlBench.Ann));
+        Assert.DoesNotContain(await _bench.RunAsync(new ControlRequest { Verb = ControlVerb.Requests }), r => r.Request is not null);
+        await Assert.ThrowsAsync<ControlException>(() => ApproveAsync(asked, ControlBench.Ben));
+        await Assert.ThrowsAsync<ControlException>(() => _bench.RunAsync(withdraw, ControlBench.Ann));
         Assert.Equal([ProtectionMethod.Ca], item.Decisions[0].Methods);
         Assert.Equal(["queue.lowering.ask", "queue.lowering.withdraw"], _bench.Audit.Events.Select(e => e.Action));
         Assert.Equal("ann (uid 1001)", _bench.Audit.Events.Last().Actor);
@@ -132,9 +132,9 @@ public sealed class RedecisionTests : IDisposable
         var asked = Asked(await _bench.RunAsync(Everything));
         var requests = new LoweringRequests(_bench.RequestsFolder, _bench.Bench.Time);
         using (requests.Claim(asked))
-            Assert.Throws<QueueCommandException>(() => requests.Claim(asked));
+            Assert.Throws<ControlException>(() => requests.Claim(asked));
         requests.Withdraw(asked);
-        Assert.Throws<QueueCommandException>(() => requests.Claim(asked));
+        Assert.Throws<ControlException>(() => requests.Claim(asked));
     }
 
     [Fact]
@@ -165,8 +165,8 @@ public sealed class RedecisionTests : IDisposable
         static Operator Person(int user, int? login) => new("x", (uint)user, login is { } id ? new SystemUser((uint)id, "y") : null);
     }
 
-    private static LoweringRequest Asked(List<QueueReply> replies) => Assert.Single(replies, r => r.Request is not null).Request!;
+    private static LoweringRequest Asked(List<ControlReply> replies) => Assert.Single(replies, r => r.Request is not null).Request!;
 
-    private Task<List<QueueReply>> ApproveAsync(LoweringRequest request, Operator by) =>
-        _bench.RunAsync(new QueueRequest { Verb = QueueVerb.Approve, Request = request.Id }, by);
+    private Task<List<ControlReply>> ApproveAsync(LoweringRequest request, Operator by) =>
+        _bench.RunAsync(new ControlRequest { Verb = ControlVerb.Approve, Request = request.Id }, by);
 }

@@ -1,11 +1,10 @@
 using System.Globalization;
 using System.Text;
-using GatewaySecure.TestKit;
 
-namespace GatewaySecure.KdcServer.Tests;
+namespace GatewaySecure.TestKit;
 
 /// <summary>Debian's slapd with a directory of its own on loopback, ended with the test.</summary>
-internal sealed class PrivateSlapd : IAsyncDisposable
+public sealed class PrivateSlapd : IAsyncDisposable
 {
     public const string People = "ou=people,dc=example,dc=org";
     public const string Admin = "cn=admin,dc=example,dc=org";
@@ -24,7 +23,8 @@ internal sealed class PrivateSlapd : IAsyncDisposable
     public Uri Url { get; }
 
     /// <param name="people">So many with two addresses each, and one more whose address is none.</param>
-    public static async Task<PrivateSlapd> StartAsync(int people)
+    /// <param name="more">Further entries, in LDIF.</param>
+    public static async Task<PrivateSlapd> StartAsync(int people, string more = "")
     {
         var slapd = new PrivateSlapd();
         Directory.CreateDirectory(slapd._directory["db"]);
@@ -49,6 +49,7 @@ internal sealed class PrivateSlapd : IAsyncDisposable
         for (var i = 1; i <= people; i++)
             Add(ldif, i, $"person{i}@example.org", $"p{i}@example.org");
         Add(ldif, 0, "nobody at all");
+        ldif.Append(more);
         await File.WriteAllTextAsync(slapd._directory["people.ldif"], ldif.ToString());
         (await Tool.RunAsync("/usr/sbin/slapadd", ["-q", "-f", slapd._directory["slapd.conf"], "-l", slapd._directory["people.ldif"]])).Checked();
         await slapd._server.StartAsync();

@@ -1,13 +1,14 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using GatewaySecure.Gateway.Jobs;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.Policies;
 
 namespace GatewaySecure.Gateway.Control;
 
-/// <summary>What can be asked of the queue. The names are part of the control protocol (docs/operations/queue-control.md).</summary>
-internal enum QueueVerb
+/// <summary>What can be asked of the running gateway. The names are part of the control protocol (docs/operations/queue-control.md).</summary>
+internal enum ControlVerb
 {
     List,
     Summary,
@@ -20,12 +21,16 @@ internal enum QueueVerb
     Requests,
     Approve,
     Withdraw,
+    Jobs,
+    RunJob,
+    PauseJob,
+    ResumeJob,
 }
 
 /// <summary>One question or command: one line of JSON.</summary>
-internal sealed record QueueRequest
+internal sealed record ControlRequest
 {
-    public required QueueVerb Verb { get; init; }
+    public required ControlVerb Verb { get; init; }
 
     /// <summary>Which mails, and which of their recipients.</summary>
     public QueueFilter Filter { get => field ?? new(); init; }
@@ -41,10 +46,13 @@ internal sealed record QueueRequest
 
     /// <summary>Approve, withdraw: which request.</summary>
     public string? Request { get; init; }
+
+    /// <summary>Which job; one that ends in <c>*</c> means all whose names begin so. Jobs: null means all.</summary>
+    public string? Job { get; init; }
 }
 
 /// <summary>One line of the answer; one member is set. The last one is <see cref="Done"/> or <see cref="Problem"/> without a mail.</summary>
-internal sealed record QueueReply
+internal sealed record ControlReply
 {
     /// <summary>One recipient of one mail, and for a command what became of him.</summary>
     public QueueLine? Line { get; init; }
@@ -53,17 +61,20 @@ internal sealed record QueueReply
 
     public LoweringRequest? Request { get; init; }
 
-    public QueueDone? Done { get; init; }
+    /// <summary>How one job stands, or stood when it was done.</summary>
+    public JobStatus? Job { get; init; }
+
+    public ControlDone? Done { get; init; }
 
     /// <summary>The command was not carried out, or stopped there; one plain sentence.</summary>
     public string? Problem { get; init; }
 }
 
 /// <summary>The end of an answer.</summary>
-/// <param name="Mails">That matched, or were changed.</param>
+/// <param name="Mails">That matched, or were changed; of jobs: how many.</param>
 /// <param name="Failed">Recipients that could not be changed; their lines say why.</param>
 /// <param name="Text">One plain sentence.</param>
-internal sealed record QueueDone(int Mails, int Recipients, int Failed, string Text);
+internal sealed record ControlDone(int Mails, int Recipients, int Failed, string Text);
 
 /// <summary>What is told of one recipient of one mail.</summary>
 internal sealed record QueueLine
@@ -122,14 +133,15 @@ internal sealed record SummaryRow(string Domain, int Total, int Held, ImmutableA
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     Converters =
     [
-        typeof(Words<QueueVerb>), typeof(Words<RecipientState>), typeof(Words<ProtectionMethod>), typeof(Words<DecisionAction>),
+        typeof(Words<ControlVerb>), typeof(Words<RecipientState>), typeof(Words<ProtectionMethod>), typeof(Words<DecisionAction>),
         typeof(Words<WhenUnavailable>),
     ])]
-[JsonSerializable(typeof(QueueRequest))]
-[JsonSerializable(typeof(QueueReply))]
+[JsonSerializable(typeof(ControlRequest))]
+[JsonSerializable(typeof(ControlReply))]
 [JsonSerializable(typeof(LoweringRequest))]
 [JsonSerializable(typeof(QueueLine))]
 [JsonSerializable(typeof(SummaryRow))]
+[JsonSerializable(typeof(JobStatus))]
 internal sealed partial class ControlJson : JsonSerializerContext;
 
 /// <summary>A value by its word, and by nothing else.</summary>
