@@ -60,6 +60,10 @@ internal sealed class Pki
         return new Leaf(Issue(request, address, options ?? new(), X509KeyUsageFlags.KeyAgreement), key);
     }
 
+    /// <summary>For a key that the platform has no class for.</summary>
+    public X509Certificate2 Certify(string address, PublicKey key) =>
+        Issue(new CertificateRequest(new X500DistinguishedName($"CN={address.Split('@')[0]}"), key, HashAlgorithmName.SHA256), address, new(), X509KeyUsageFlags.None);
+
     /// <summary>A CRL of the intermediate.</summary>
     public byte[] Crl(IEnumerable<X509Certificate2> revoked, DateTimeOffset? thisUpdate = null, DateTimeOffset? nextUpdate = null, RSA? key = null)
         => MakeCrl(Intermediate, key ?? _caKey, revoked, thisUpdate ?? Now.AddDays(-1), nextUpdate ?? Now.AddDays(6));

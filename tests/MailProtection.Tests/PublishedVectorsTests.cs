@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using GatewaySecure.MailProtection.Recipients;
 
 namespace GatewaySecure.MailProtection.Tests;
 
@@ -26,12 +27,28 @@ public sealed class PublishedVectorsTests
     [Theory]
     [InlineData("4.8.eml")]
     [InlineData("4.9.eml")]
-    public async Task Dsa_signatures_of_rfc4134_are_reported_as_not_checked(string name)
+    public async Task Dsa_signatures_of_rfc4134_hold_and_are_warned_of(string name)
     {
-        var (outcome, _) = await Sealed.OpenAsync(await ReadAsync(Vectors(), name), new OpeningKeys());
+        var folder = Vectors();
+        var anchor = X509CertificateLoader.LoadCertificate(await ReadAsync(folder, "CarlDSSSelf.cer"));
+        var keys = new OpeningKeys { Trust = CertificateDirectory.Create([], [anchor]) };
+        // The samples' From is not the certificate's address; it is not signed, so it can be set right.
+        var sample = System.Text.Encoding.Latin1.GetString(await ReadAsync(folder, name))
+            .Replace("aliceDss@examples.com", "AliceDSS@example.com", StringComparison.OrdinalIgnoreCase);
+        var (outcome, _) = await Sealed.OpenAsync(System.Text.Encoding.Latin1.GetBytes(sample), keys);
         var mail = Assert.IsType<OpenOutcome.Opened>(outcome).Mail;
         Assert.False(mail.SignatureTrusted);
-        Assert.Contains(mail.Verdicts, v => v.Level == VerdictLevel.Bad && v.Text.Contains("could not be checked", StringComparison.Ordinal));
+        var verdict = Assert.Single(mail.Verdicts, v => v.Text.StartsWith("Signed by", StringComparison.Ordinal));
+        Assert.Equal(VerdictLevel.Warning, verdict.Level);
+        Assert.Contains("SHA-1", verdict.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Changed_text_of_rfc4134_is_told()
+    {
+        var text = System.Text.Encoding.Latin1.GetString(await ReadAsync(Vectors(), "4.8.eml")).Replace("This is some sample content.", "This is some simple content.", StringComparison.Ordinal);
+        var (outcome, _) = await Sealed.OpenAsync(System.Text.Encoding.Latin1.GetBytes(text), new OpeningKeys());
+        Assert.IsType<OpenOutcome.Refused>(outcome);
     }
 
     private static Task<byte[]> ReadAsync(string folder, string name) =>

@@ -32,6 +32,10 @@ internal static class Oids
     public const string EcdsaSha256 = "1.2.840.10045.4.3.2";
     public const string EcdsaSha384 = "1.2.840.10045.4.3.3";
     public const string EcdsaSha512 = "1.2.840.10045.4.3.4";
+    public const string Ed25519 = "1.3.101.112";
+    public const string Dsa = "1.2.840.10040.4.1";
+    public const string DsaSha1 = "1.2.840.10040.4.3";
+    public const string DsaSha256 = "2.16.840.1.101.3.4.3.2";
     public const string EcPublicKey = "1.2.840.10045.2.1";
 
     public const string Aes128Cbc = "2.16.840.1.101.3.4.1.2";

@@ -80,7 +80,7 @@ internal sealed class SignatureVerifier
         if (from is null)
             return Bad($"{who} signed the mail, but it does not say clearly who it is from.");
         var addresses = CertificateAddresses.Of(certificate);
-        var old = string.Concat(weaknesses.Select(w => $" {w}")) + (hash == HashAlgorithmName.SHA1 ? " The signature uses SHA-1, which no longer protects." : "");
+        var old = string.Concat(weaknesses.Select(w => $" {w}")) + Weakness(certificate, hash);
         var level = old.Length > 0 ? VerdictLevel.Warning : VerdictLevel.Good;
         if (addresses.Contains(from))
             return new(false, level == VerdictLevel.Good, new(level, $"Signed by {from}: {certificate.Subject}.{old}"));
@@ -94,6 +94,17 @@ internal sealed class SignatureVerifier
         return Bad($"Signed by {string.Join(", ", addresses)}, but the mail says it is from {from}.");
     }
 
+    /// <summary>What was good enough once: said, and so no longer a good signature.</summary>
+    private static string Weakness(X509Certificate2 certificate, HashAlgorithmName hash)
+    {
+        if (hash == HashAlgorithmName.SHA1)
+            return " The signature uses SHA-1, which no longer protects.";
+        if (certificate.PublicKey.Oid.Value == Oids.Dsa)
+            return " The signature uses DSA, which is out of date.";
+        using var rsa = certificate.PublicKey.Oid.Value == Oids.Rsa ? certificate.GetRSAPublicKey() : null;
+        return rsa is { KeySize: < 2048 } ? $" The signature's RSA key has {rsa.KeySize} bits only, which no longer protects." : "";
+    }
+
     private static SignatureFinding Bad(string text) => new(false, false, new(VerdictLevel.Bad, text));
 
     /// <summary>Null: an algorithm that is not read.</summary>
@@ -103,7 +114,7 @@ internal sealed class SignatureVerifier
         {
             // RFC 5652 §5.3: other content than id-data must have attributes, or one kind of content could pass for another.
             return _signed.ContentType == Oids.Data
-                ? SignatureAlgorithms.Verify(certificate, signer.SignatureAlgorithm, hash, contentDigest, signer.Signature)
+                ? SignatureAlgorithms.Verify(certificate, signer.SignatureAlgorithm, hash, contentDigest, message: null, signer.Signature)
                 : false;
         }
         if (signer.MessageDigest is null || !signer.MessageDigest.AsSpan().SequenceEqual(contentDigest))
@@ -113,7 +124,7 @@ internal sealed class SignatureVerifier
         if (signer.CertificateHash is { } bound && !bound.AsSpan().SequenceEqual(SHA256.HashData(certificate.RawData)))
             return false;
         var digest = SignatureAlgorithms.Hash(hash, signer.Attributes);
-        return SignatureAlgorithms.Verify(certificate, signer.SignatureAlgorithm, hash, digest, signer.Signature);
+        return SignatureAlgorithms.Verify(certificate, signer.SignatureAlgorithm, hash, digest, signer.Attributes, signer.Signature);
     }
 
     private string? WhyNotTrusted(
