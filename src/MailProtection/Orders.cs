@@ -42,12 +42,14 @@ public sealed record KdcOrder(
 public sealed class SmimeSigner
 {
     /// <exception cref="ArgumentException">The key is neither RSA nor ECDSA on P-256, P-384 or P-521, or not the certificate's.</exception>
-    public SmimeSigner(X509Certificate2 certificate, AsymmetricAlgorithm key, IEnumerable<X509Certificate2>? intermediates = null)
+    /// <param name="padding">Of an RSA key; null: PKCS #1 v1.5, which every reader knows.</param>
+    public SmimeSigner(
+        X509Certificate2 certificate, AsymmetricAlgorithm key, IEnumerable<X509Certificate2>? intermediates = null, RSASignaturePadding? padding = null)
     {
         ArgumentNullException.ThrowIfNull(certificate);
         ArgumentNullException.ThrowIfNull(key);
         Certificate = certificate;
-        Profile = Cms.SignerProfile.Create(certificate, key, intermediates ?? []);
+        Profile = Cms.SignerProfile.Create(certificate, key, intermediates ?? [], padding ?? RSASignaturePadding.Pkcs1);
     }
 
     public X509Certificate2 Certificate { get; }

@@ -33,7 +33,7 @@ public sealed class SmimeSealingTests
     public static TheoryData<string, string, bool> Combinations => new()
     {
         { "rsa", "rsa", false }, { "rsa", "rsa", true }, { "ec", "p256", false }, { "rsa", "p256", true },
-        { "ec", "p384", true }, { "rsa", "p521", false }, { "none", "rsa", false }, { "none", "p256", true },
+        { "ec", "p384", true }, { "rsa", "p521", false }, { "pss", "rsa", false }, { "pss", "p256", true }, { "none", "rsa", false }, { "none", "p256", true },
     };
 
     [Theory]
@@ -232,11 +232,11 @@ public sealed class SmimeSealingTests
 
     private static Task<ProtectionOutcome> SealAsync(IMailContent mail, CertificateDirectory directory, string signer, params string[] recipients)
     {
-        var key = signer switch { "rsa" => RsaSigner, "ec" => EcSigner, _ => null };
+        var key = signer switch { "rsa" or "pss" => RsaSigner, "ec" => EcSigner, _ => null };
         var order = new SmimeOrder(
             mail,
             [.. recipients.Select(Sealed.Address)],
-            key is null ? null : new SmimeSigner(key.Certificate, key.Key, [Pki.Intermediate]),
+            key is null ? null : new SmimeSigner(key.Certificate, key.Key, [Pki.Intermediate], signer == "pss" ? RSASignaturePadding.Pss : null),
             directory,
             Pki.Now.AddHours(-30));
         return new MailProtector(new FixedTime(Pki.Now)).SealCaAsync(order, TestContext.Current.CancellationToken).AsTask();

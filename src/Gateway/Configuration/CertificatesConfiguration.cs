@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
 using GatewaySecure.Policies;
@@ -67,4 +68,5 @@ internal sealed record FetchConfiguration
 /// <summary>The organisation's signature on S/MIME mail.</summary>
 /// <param name="Certificate">PEM file for the vault's signing key; null: a self-signed one.</param>
 /// <param name="Chain">PEM file with the authorities in between.</param>
-internal sealed record SigningConfiguration(bool Sign = true, string? Certificate = null, string? Chain = null);
+/// <param name="Padding">Of an RSA key; null: PKCS #1 v1.5.</param>
+internal sealed record SigningConfiguration(bool Sign = true, string? Certificate = null, string? Chain = null, RSASignaturePadding? Padding = null);

@@ -46,7 +46,8 @@ internal static class CertificatesReader
                 otherwise.Policy),
             section.Optional<TimeSpan>("grace", ValueParsers.Duration, otherwise.Grace),
             section.Optional<TimeSpan>("wait", ValueParsers.Duration, otherwise.Wait));
-        foreach (var name in s_times.Where(n => section.Has(n) && rule.Policy != RevocationPolicy.Required))
+        // What stands for all may be meant for the authorities that inherit it.
+        foreach (var name in s_times.Where(n => section.Has(n) && rule.Policy != RevocationPolicy.Required && !section.Has("authorities")))
             section.Warning(name, "has no effect without 'revocation: required'");
         return rule;
     }
@@ -109,6 +110,10 @@ internal static class CertificatesReader
         if (top.Section("signing", ConfigurationKeys.Signing) is not { } section)
             return new SigningConfiguration();
         return new SigningConfiguration(
-            section.Optional<bool>("sign", ValueParsers.Switch, true), section.OptionalFile("certificate"), section.OptionalFile("chain"));
+            section.Optional<bool>("sign", ValueParsers.Switch, true),
+            section.OptionalFile("certificate"),
+            section.OptionalFile("chain"),
+            section.Optional<RSASignaturePadding?>(
+                "rsa-padding", ValueParsers.Word<RSASignaturePadding?>(("pkcs1", RSASignaturePadding.Pkcs1), ("pss", RSASignaturePadding.Pss)), null));
     }
 }

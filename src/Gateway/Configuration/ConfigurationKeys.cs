@@ -98,7 +98,7 @@ internal static class ConfigurationKeys
 
     public static readonly string[] Fetch = ["named-crls", "ocsp", "private-addresses", "crls", "every", "max-size", "timeout"];
 
-    public static readonly string[] Signing = ["sign", "certificate", "chain"];
+    public static readonly string[] Signing = ["sign", "certificate", "chain", "rsa-padding"];
 
     public static readonly string[] Kdc = ["realm", "ticket-lifetime", "server", "trust", "client-certificate", "client-key", "timeout"];
 

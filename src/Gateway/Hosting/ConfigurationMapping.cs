@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using GatewaySecure.Gateway.Configuration;
 using GatewaySecure.Gateway.Protection;
 using GatewaySecure.HsmAdapter;
@@ -37,6 +38,7 @@ internal static partial class ConfigurationMapping
                 vault,
                 configuration.Signing.Certificate,
                 configuration.Signing.Chain,
+                configuration.Signing.Padding ?? RSASignaturePadding.Pkcs1,
                 state.OrganisationCertificate,
                 configuration.OrganisationDomains[0],
                 now)

@@ -16,7 +16,8 @@ internal static class OrganisationSigner
 
     /// <summary>Reads the configured certificate, whose key must be one of the vault's; or makes a self-signed one and keeps it.</summary>
     /// <exception cref="CryptographicException">No key of the vault belongs to the certificate.</exception>
-    public static SmimeSigner Open(IKeyVault vault, string? certificateFile, string? chainFile, string trialFile, DomainName domain, DateTimeOffset now)
+    public static SmimeSigner Open(
+        IKeyVault vault, string? certificateFile, string? chainFile, RSASignaturePadding padding, string trialFile, DomainName domain, DateTimeOffset now)
     {
         if (certificateFile is null)
             return OpenTrial(vault, trialFile, domain, now);
@@ -27,7 +28,7 @@ internal static class OrganisationSigner
         foreach (AsymmetricAlgorithm key in new AsymmetricAlgorithm[] { vault.OrganisationEcdsaKey(KeyName), vault.OrganisationRsaKey(KeyName) })
         {
             if (key.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(certificate.PublicKey.ExportSubjectPublicKeyInfo()))
-                return new SmimeSigner(certificate, key, chain);
+                return new SmimeSigner(certificate, key, chain, padding);
             key.Dispose();
         }
         throw new CryptographicException(

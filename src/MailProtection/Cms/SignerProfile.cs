@@ -5,7 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace GatewaySecure.MailProtection.Cms;
 
 /// <summary>
-/// Makes detached signatures (SignedData, RFC 5652 §5) with SHA-256 and RSA PKCS #1 v1.5 or ECDSA. What does not change
+/// Makes detached signatures (SignedData, RFC 5652 §5) with SHA-256 and RSA (PKCS #1 v1.5 or PSS) or ECDSA. What does not change
 /// from message to message is encoded once.
 /// </summary>
 internal sealed class SignerProfile
@@ -16,9 +16,12 @@ internal sealed class SignerProfile
     private readonly byte[] _fixedAttributes;
     private readonly byte[] _capabilities;
 
-    private SignerProfile(AsymmetricAlgorithm key, X509Certificate2 certificate, byte[] certificates)
+    private readonly RSASignaturePadding _padding;
+
+    private SignerProfile(AsymmetricAlgorithm key, X509Certificate2 certificate, byte[] certificates, RSASignaturePadding padding)
     {
         _key = key;
+        _padding = padding;
         _issuerAndSerial = CmsWriter.IssuerAndSerial(certificate);
         _certificates = certificates;
         _fixedAttributes = EncodeSigningCertificate(certificate);
@@ -34,7 +37,8 @@ internal sealed class SignerProfile
     /// <summary>RSA: every signature has it. ECDSA: most are a few octets shorter.</summary>
     public int MaximumSignatureLength { get; }
 
-    public static SignerProfile Create(X509Certificate2 certificate, AsymmetricAlgorithm key, IEnumerable<X509Certificate2> intermediates)
+    public static SignerProfile Create(
+        X509Certificate2 certificate, AsymmetricAlgorithm key, IEnumerable<X509Certificate2> intermediates, RSASignaturePadding padding)
     {
         CheckSameKey(certificate, key);
         // A SET OF in DER is sorted; AsnWriter does that.
@@ -48,7 +52,7 @@ internal sealed class SignerProfile
                     writer.WriteEncodedValue(one.RawData);
             }
         }
-        return new SignerProfile(key, certificate, writer.Encode());
+        return new SignerProfile(key, certificate, writer.Encode(), padding);
     }
 
     /// <summary>Length of what <see cref="Sign"/> returns with a signature of the maximum length.</summary>
@@ -65,7 +69,7 @@ internal sealed class SignerProfile
         SHA256.HashData(toHash, digest);
         var signature = _key switch
         {
-            RSA rsa => rsa.SignHash(digest.ToArray(), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1),
+            RSA rsa => rsa.SignHash(digest.ToArray(), HashAlgorithmName.SHA256, _padding),
             ECDsa ecdsa => ecdsa.SignHash(digest.ToArray(), DSASignatureFormat.Rfc3279DerSequence),
             _ => throw new CryptographicException("The signing key is of no known kind."),
         };
@@ -104,11 +108,35 @@ internal sealed class SignerProfile
             writer.WriteEncodedValue(_issuerAndSerial);
             writer.WriteAlgorithm(Oids.Sha256);
             writer.WriteEncodedValue(attributes);
-            if (_key is RSA)
+            if (_key is RSA && _padding == RSASignaturePadding.Pss)
+                WritePss(writer);
+            else if (_key is RSA)
                 writer.WriteAlgorithm(Oids.Rsa, withNull: true);
             else
                 writer.WriteAlgorithm(Oids.EcdsaSha256);
             writer.WriteOctetString(signature);
+        }
+    }
+
+    /// <summary>RFC 4056 §3: the same hash everywhere, and a salt of its length.</summary>
+    private static void WritePss(AsnWriter writer)
+    {
+        using (writer.PushSequence())
+        {
+            writer.WriteObjectIdentifier(Oids.RsaPss);
+            using (writer.PushSequence())
+            {
+                using (writer.PushSequence(CmsWriter.Context(0)))
+                    writer.WriteAlgorithm(Oids.Sha256, withNull: true);
+                using (writer.PushSequence(CmsWriter.Context(1)))
+                using (writer.PushSequence())
+                {
+                    writer.WriteObjectIdentifier(Oids.Mgf1);
+                    writer.WriteAlgorithm(Oids.Sha256, withNull: true);
+                }
+                using (writer.PushSequence(CmsWriter.Context(2)))
+                    writer.WriteInteger(SHA256.HashSizeInBytes);
+            }
         }
     }
 

@@ -73,6 +73,33 @@ public sealed class ConfigurationLoaderTests
     }
 
     [Fact]
+    public void Authorities_inherit_what_they_do_not_say()
+    {
+        using var folder = new TempDirectory();
+        File.WriteAllText(folder["g.yaml"], File.ReadAllText(Path.Combine(Cases, "minimal.yaml")) + """
+            certificates:
+              revocation: required
+              grace: 3d
+              authorities:
+                - name: CN=Partner CA, O=Partner
+                  wait: 1h
+                  crls: [http://pki.partner.example/ca.crl]
+                - name: CN=Other
+                  revocation: where-known
+              fetch: { ocsp: true, every: 2h }
+            signing: { rsa-padding: pss }
+            """);
+        var result = ConfigurationLoader.Load(folder["g.yaml"]);
+        Assert.Empty(result.Problems);
+        var certificates = result.Configuration!.Certificates;
+        Assert.Equal(new RevocationRule(RevocationPolicy.Required, TimeSpan.FromDays(3), TimeSpan.FromHours(1)), certificates.Authorities[0].Rule);
+        Assert.Equal(RevocationPolicy.WhereKnown, certificates.Authorities[1].Rule.Policy);
+        Assert.Equal(RevocationRule.DefaultWait, certificates.Revocation.Wait);
+        Assert.True(certificates.Fetch is { Ocsp: true, NamedCrls: true, PrivateAddresses: false } && certificates.Fetch.Every == TimeSpan.FromHours(2));
+        Assert.Equal(System.Security.Cryptography.RSASignaturePadding.Pss, result.Configuration.Signing.Padding);
+    }
+
+    [Fact]
     public void The_schema_knows_the_keys_that_the_loader_knows()
     {
         using var schema = JsonDocument.Parse(File.ReadAllText(Path.Combine(Repository.Root, "config", "gateway.schema.json")));
