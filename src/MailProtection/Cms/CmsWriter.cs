@@ -30,6 +30,19 @@ internal static class CmsWriter
         }
     }
 
+    /// <summary>The first two parameters of OAEP and PSS: SHA-256 as hash and in MGF1, with NULL as RFC 4055 §2.1 spells them.</summary>
+    public static void WriteSha256AndMask(this AsnWriter writer)
+    {
+        using (writer.PushSequence(Context(0)))
+            writer.WriteAlgorithm(Oids.Sha256, withNull: true);
+        using (writer.PushSequence(Context(1)))
+        using (writer.PushSequence())
+        {
+            writer.WriteObjectIdentifier(Oids.Mgf1);
+            writer.WriteAlgorithm(Oids.Sha256, withNull: true);
+        }
+    }
+
     /// <summary>Octets of identifier and length for a content of this length.</summary>
     public static int HeaderLength(long contentLength)
     {

@@ -33,23 +33,13 @@ internal static class RecipientInfos
         }
     }
 
-    /// <summary>RFC 4056 §3 spells SHA-256 with NULL inside OAEP parameters (RFC 4055 §2.1).</summary>
     private static void WriteOaepSha256(AsnWriter writer)
     {
         using (writer.PushSequence())
         {
             writer.WriteObjectIdentifier(Oids.RsaOaep);
             using (writer.PushSequence())
-            {
-                using (writer.PushSequence(CmsWriter.Context(0)))
-                    writer.WriteAlgorithm(Oids.Sha256, withNull: true);
-                using (writer.PushSequence(CmsWriter.Context(1)))
-                using (writer.PushSequence())
-                {
-                    writer.WriteObjectIdentifier(Oids.Mgf1);
-                    writer.WriteAlgorithm(Oids.Sha256, withNull: true);
-                }
-            }
+                writer.WriteSha256AndMask();
         }
     }
 

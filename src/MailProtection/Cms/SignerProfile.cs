@@ -126,14 +126,7 @@ internal sealed class SignerProfile
             writer.WriteObjectIdentifier(Oids.RsaPss);
             using (writer.PushSequence())
             {
-                using (writer.PushSequence(CmsWriter.Context(0)))
-                    writer.WriteAlgorithm(Oids.Sha256, withNull: true);
-                using (writer.PushSequence(CmsWriter.Context(1)))
-                using (writer.PushSequence())
-                {
-                    writer.WriteObjectIdentifier(Oids.Mgf1);
-                    writer.WriteAlgorithm(Oids.Sha256, withNull: true);
-                }
+                writer.WriteSha256AndMask();
                 using (writer.PushSequence(CmsWriter.Context(2)))
                     writer.WriteInteger(SHA256.HashSizeInBytes);
             }
