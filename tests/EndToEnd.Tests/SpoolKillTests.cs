@@ -16,6 +16,9 @@ public sealed class SpoolKillTests(ITestOutputHelper output) : IAsyncDisposable
     private const int Small = 100;
     private const int Large = 1 << 20;
 
+    /// <summary>So often a kill may hit the jobs' database instead.</summary>
+    private const int Tries = 5;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly ConcurrentDictionary<string, bool> _deferred = new();
@@ -42,22 +45,22 @@ public sealed class SpoolKillTests(ITestOutputHelper output) : IAsyncDisposable
         await _gateway.StartAsync();
 
         // Until the name is in queue/ nothing of it is left, and the client sends it again.
-        await KillWhileItArrivesAsync("write of an item", "pwrite64", ".tmp", Small, copiesOfTheSpool: 0);
-        await KillWhileItArrivesAsync("write of a large item's chunk", "pwritev", ".tmp", Large, copiesOfTheSpool: 0);
-        await KillWhileItArrivesAsync("flush of an item", "fsync", ".tmp", Small, copiesOfTheSpool: 0);
-        await KillWhileItArrivesAsync("rename", "rename", ".tmp", Small, copiesOfTheSpool: 0, andInRecovery: true);
+        await AtTheSpoolAsync(() => KillWhileItArrivesAsync("write of an item", "pwrite64", ".tmp", Small, copiesOfTheSpool: 0));
+        await AtTheSpoolAsync(() => KillWhileItArrivesAsync("write of a large item's chunk", "pwritev", ".tmp", Large, copiesOfTheSpool: 0));
+        await AtTheSpoolAsync(() => KillWhileItArrivesAsync("flush of an item", "fsync", ".tmp", Small, copiesOfTheSpool: 0));
+        await AtTheSpoolAsync(() => KillWhileItArrivesAsync("rename", "rename", ".tmp", Small, copiesOfTheSpool: 0, andInRecovery: true));
         // From here on it goes out, and as the client got no 250 it sends it again: the double that SMTP can't avoid (RFC 1047).
-        await KillWhileItArrivesAsync("flush of the folder", "fsync", "queue", Small, copiesOfTheSpool: 1, QueueFolder);
-        await KillWhileItArrivesAsync("before the answer", "close", "queue", Small, copiesOfTheSpool: 1, QueueFolder);
+        await AtTheSpoolAsync(() => KillWhileItArrivesAsync("flush of the folder", "fsync", "queue", Small, copiesOfTheSpool: 1, QueueFolder));
+        await AtTheSpoolAsync(() => KillWhileItArrivesAsync("before the answer", "close", "queue", Small, copiesOfTheSpool: 1, QueueFolder));
         // The next hop has it, and nothing says so yet.
-        await KillWhileItLeavesAsync();
+        await AtTheSpoolAsync(KillWhileItLeavesAsync);
 
         // One recipient is delivered, the other waits: what is known so far goes into the journal.
         await KillWhileItIsJournalledAsync("write of a journal", "pwrite64", copiesOfFirst: 2);
         await KillWhileItIsJournalledAsync("flush of a journal", "fsync", copiesOfFirst: 1);
         await KillWhileItIsJournalledAsync("flush of the folder that names it", "fsync", copiesOfFirst: 1, atFolder: true);
         await KillWhileATornJournalIsCutAsync();
-        await KillWhileTheJournalIsRemovedAsync();
+        await AtTheSpoolAsync(KillWhileTheJournalIsRemovedAsync);
 
         await EndAsync();
         foreach (var (id, recipient, copies) in _expected)
@@ -65,6 +68,29 @@ public sealed class SpoolKillTests(ITestOutputHelper output) : IAsyncDisposable
         foreach (var folder in (string[])[IncomingFolder, QueueFolder, Path.Combine(_gateway.SpoolFolder, "aside")])
             Assert.Empty(Directory.GetFiles(folder));
         output.WriteLine($"{_expected.Count} recipients, {_expected.Count(e => e.Copies > 1)} of them with more than one copy, none without");
+    }
+
+    /// <summary>
+    /// Names of items are not known before they are written, so that strace looks at a call wherever it goes; where the scheduler wrote to its own
+    /// database just then, the step is done again with another mail.
+    /// </summary>
+    private async Task AtTheSpoolAsync(Func<Task> step)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await step();
+                return;
+            }
+            catch (HitTheJobsException e) when (attempt < Tries)
+            {
+                output.WriteLine($"{e.Message} Again.");
+                _deferred.Clear();
+                await RestartAsync();
+                await UntilAsync(() => Directory.GetFiles(QueueFolder).Length == 0, "the queue does not get empty");
+            }
+        }
     }
 
     private string? Answer(string line) =>
@@ -189,7 +215,10 @@ public sealed class SpoolKillTests(ITestOutputHelper output) : IAsyncDisposable
     {
         Assert.Contains(trace, line => line.Contains("+++ killed by SIGKILL +++", StringComparison.Ordinal));
         var last = trace.Last(line => line.Contains($" {call}(", StringComparison.Ordinal));
-        Assert.True(last.Contains(target, StringComparison.Ordinal), $"{step}: it died at another: {last}");
+        if (last.Contains(target, StringComparison.Ordinal))
+            return;
+        var message = $"{step}: it died at another: {last}";
+        throw trace.Any(line => line.Contains("jobs.db", StringComparison.Ordinal)) ? new HitTheJobsException(message) : new InvalidOperationException(message);
     }
 
     private string Trace() => _gateway[$"trace-{_step++}"];
@@ -248,4 +277,6 @@ public sealed class SpoolKillTests(ITestOutputHelper output) : IAsyncDisposable
                 throw new TimeoutException($"{otherwise}:\n{_gateway.LogText}");
         }
     }
+
+    private sealed class HitTheJobsException(string message) : Exception(message);
 }
