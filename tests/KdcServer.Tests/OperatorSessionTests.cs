@@ -73,6 +73,45 @@ public sealed class OperatorSessionTests
     }
 
     [Fact]
+    public async Task Of_log_ons_at_once_one_session_is_left()
+    {
+        await using var kdc = await RunningKdc.StartAsync();
+        using var anna = await StationOperator.AddAsync(kdc, "Anna");
+        var bodies = new List<JsonObject>();
+        for (var i = 0; i < 8; i++)
+            bodies.Add(anna.LogOnBody(await anna.ChallengeAsync()));
+        var answers = await Task.WhenAll(bodies.Select(b => anna.AskAsync("session", b)));
+        var alive = 0;
+        foreach (var answer in answers)
+        {
+            anna.Token = answer["token"]!.GetValue<string>();
+            using var heard = await anna.SendAsync("heartbeat", []);
+            alive += heard.IsSuccessStatusCode ? 1 : 0;
+        }
+        Assert.Equal(1, alive);
+    }
+
+    [Fact]
+    public async Task It_ends_when_the_cards_certificate_is_revoked()
+    {
+        await using var kdc = await RunningKdc.StartAsync();
+        using var anna = await StationOperator.AddAsync(kdc, "Anna");
+        await anna.LogOnAsync();
+        await anna.AskAsync("heartbeat", []);
+        var now = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds());
+        using var certificate = System.Security.Cryptography.X509Certificates.X509CertificateLoader.LoadCertificate(anna.Certificate);
+        await kdc.Keys.Ports.Audit.AppendAsync(
+            new AuditEntry(new AuditEvent(now, "certificate.revoke", "test", anna.Id.ToString(), certificate.SerialNumber))
+            {
+                Certificate = new CertificateRecord(
+                    certificate.SerialNumber, anna.Id, CertificateUse.CardLogOn, anna.Certificate, now.AddDays(30), now, RevocationReason.KeyCompromise),
+            },
+            Cancel);
+        Assert.Contains("certificate is revoked since", await anna.RefusedAsync(HttpStatusCode.Unauthorized, "heartbeat", []), StringComparison.Ordinal);
+        Assert.Contains("is revoked since", await anna.RefusedAsync(HttpStatusCode.Forbidden, "session", anna.LogOnBody(await anna.ChallengeAsync())), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task It_does_not_outlive_the_server()
     {
         await using var kdc = await RunningKdc.StartAsync();

@@ -31,6 +31,7 @@ internal sealed class OperatorSessions : IAsyncDisposable
     private readonly string _serverCertificate;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly SemaphoreSlim _logOns = new(1, 1);
     private readonly CancellationTokenSource _stop = new();
     private readonly byte[] _challengeKey = RandomNumberGenerator.GetBytes(32);
     private readonly ConcurrentDictionary<string, DateTimeOffset> _usedChallenges = new();
@@ -84,21 +85,37 @@ internal sealed class OperatorSessions : IAsyncDisposable
         if (await _ports.Vault.ObjectionToAsync(request.TransportKey, cancellationToken) is { } unknown)
             throw await RefusedAsync(found, unknown, cancellationToken);
 
-        var endedAnother = false;
-        foreach (var (token, open) in _open)
-        {
-            if (open.Operator.Id == found.Id)
-                endedAnother |= await EndAsync(token, "the operator logged on again");
-        }
-        var station = Convert.ToHexStringLower(SHA256.HashData(request.TransportKey));
-        await AuditAsync("operator.log-on", found.Id, $"station={station} certificate={hash}", cancellationToken);
-        var now = _time.GetTimestamp();
-        var fresh = RandomNumberGenerator.GetBytes(TokenSize);
-        _open[Key(Convert.ToHexStringLower(fresh))] = new OperatorSession(found, hash, spki, request.TransportKey) { HeardAt = now, WorkedAt = now };
-        _log.OperatorCame(found.Name, station);
+        var (token, endedAnother) = await OpenAsync(found, certificate.RawData, hash, spki, request.TransportKey, cancellationToken);
         return new LogOnAnswer(
-            Convert.ToHexStringLower(fresh), found.Id.ToString(), found.Name, _realm.Name, _ports.Vault.Description, _ports.Vault.IsForTrials,
+            token, found.Id.ToString(), found.Name, _realm.Name, _ports.Vault.Description, _ports.Vault.IsForTrials,
             _options.Heartbeat.TotalSeconds, _options.Idle.TotalSeconds, endedAnother);
+    }
+
+    /// <summary>One after the other: of two log-ons at once the later ends the earlier.</summary>
+    private async Task<(string Token, bool EndedAnother)> OpenAsync(
+        Principal found, byte[] certificate, string hash, byte[] spki, byte[] transportKey, CancellationToken cancellationToken)
+    {
+        await _logOns.WaitAsync(cancellationToken);
+        try
+        {
+            var endedAnother = false;
+            foreach (var (key, open) in _open)
+            {
+                if (open.Operator.Id == found.Id)
+                    endedAnother |= await EndAsync(key, "the operator logged on again");
+            }
+            var station = Convert.ToHexStringLower(SHA256.HashData(transportKey));
+            await AuditAsync("operator.log-on", found.Id, $"station={station} certificate={hash}", cancellationToken);
+            var now = _time.GetTimestamp();
+            var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(TokenSize));
+            _open[Key(token)] = new OperatorSession(found, certificate, hash, spki, transportKey) { HeardAt = now, WorkedAt = now };
+            _log.OperatorCame(found.Name, station);
+            return (token, endedAnother);
+        }
+        finally
+        {
+            _logOns.Release();
+        }
     }
 
     /// <summary>The open session of that token, heard from just now.</summary>
@@ -132,6 +149,7 @@ internal sealed class OperatorSessions : IAsyncDisposable
         foreach (var key in _open.Keys)
             await EndAsync(key, "the server stopped");
         _stop.Dispose();
+        _logOns.Dispose();
     }
 
     private byte[] Mark(ReadOnlySpan<byte> challenge) => HMACSHA256.HashData(_challengeKey, challenge[..ChallengeHalf])[..ChallengeHalf];
@@ -182,16 +200,24 @@ internal sealed class OperatorSessions : IAsyncDisposable
     }
 
     /// <summary>Of the operator and his certificate as they are on record now.</summary>
-    private async Task<string?> StandingAsync(OperatorSession session, CancellationToken cancellationToken) =>
-        await _ports.Principals.FindByCertificateAsync(session.Certificate, PrincipalKind.Operator, cancellationToken) is { } now && now.Id == session.Operator.Id
-            ? now.Objection(_time.GetUtcNow()) is { } objection ? $"the operator {objection}" : null
-            : "the card's certificate was taken off the operator's record";
+    private async Task<string?> StandingAsync(OperatorSession session, CancellationToken cancellationToken)
+    {
+        if (await _ports.Principals.FindByCertificateAsync(session.CertificateHash, PrincipalKind.Operator, cancellationToken) is not { } now || now.Id != session.Operator.Id)
+            return "the card's certificate was taken off the operator's record";
+        if (now.Objection(_time.GetUtcNow()) is { } objection)
+            return $"the operator {objection}";
+        using var certificate = X509CertificateLoader.LoadCertificate(session.Certificate.Span);
+        return await CertificateObjectionAsync(certificate, cancellationToken) is { } reason ? $"{char.ToLowerInvariant(reason[0])}{reason[1..].TrimEnd('.')}" : null;
+    }
 
     private async Task<string?> ObjectionAsync(Principal found, X509Certificate2 certificate, CancellationToken cancellationToken)
     {
+        return found.Objection(_time.GetUtcNow()) is { } objection ? $"{found.Name} {objection}." : await CertificateObjectionAsync(certificate, cancellationToken);
+    }
+
+    private async Task<string?> CertificateObjectionAsync(X509Certificate2 certificate, CancellationToken cancellationToken)
+    {
         var now = _time.GetUtcNow();
-        if (found.Objection(now) is { } objection)
-            return $"{found.Name} {objection}.";
         if (now < certificate.NotBefore.ToUniversalTime() || certificate.NotAfter.ToUniversalTime() < now)
             return $"The card's certificate is good from {certificate.NotBefore.ToUniversalTime():yyyy-MM-dd} to {certificate.NotAfter.ToUniversalTime():yyyy-MM-dd} only.";
         return await _certificates.FindAsync(certificate.SerialNumber, cancellationToken) is { RevokedAt: { } revoked } record
