@@ -8,7 +8,7 @@ namespace GatewaySecure.CertificateAuthority;
 /// The organisation's issuing CA: certificates, their standing, CRLs. What it answers is durable, with a line in the audit chain. Safe for
 /// concurrent use. Failures of key and database are exceptions, and nothing was issued.
 /// </summary>
-public sealed class IssuingAuthority : IDisposable
+public sealed class IssuingAuthority : ICertificateStanding, IDisposable
 {
     /// <summary>Characters (RFC 5280 appendix A, ub-common-name).</summary>
     private const int LongestCommonName = 64;
@@ -18,6 +18,7 @@ public sealed class IssuingAuthority : IDisposable
     private readonly AuthorityKey _key;
     private readonly AuthorityOptions _options;
     private readonly ICertificateStore _store;
+    private readonly CertificateLedger _ledger;
     private readonly IAuditChain _audit;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _crlTurn = new(1);
@@ -36,6 +37,7 @@ public sealed class IssuingAuthority : IDisposable
         Certificate = certificate;
         _options = options;
         _store = store;
+        _ledger = new CertificateLedger(store, audit, time);
         _audit = audit;
         _time = time;
     }
@@ -88,34 +90,23 @@ public sealed class IssuingAuthority : IDisposable
         var serial = NewSerial();
         var certificate = request.Create(Certificate.SubjectName, _key.Generator, now.AddMinutes(-5), end, serial);
         var record = new CertificateRecord(certificate.SerialNumber, order.Holder, order.Use, certificate.RawData, end);
-        await WriteAsync(
-            "certificate.issue", order.Actor, order.Holder, $"serial={record.Serial} use={order.Use} until={end:yyyy-MM-dd}", record, cancellationToken,
-            order.Card?.Invoke(record.Serial));
+        await _ledger.EnterAsync("certificate.issue", order, record, cancellationToken);
         return certificate;
     }
 
-    /// <summary>From now on it does not count; <see cref="RevocationReason.CertificateHold"/> until <see cref="ReleaseAsync"/>. A new CRL says so.</summary>
-    /// <exception cref="CertificateRefusedException">There is no such certificate, or it is revoked for ever.</exception>
+    /// <inheritdoc/>
+    /// <remarks>A new CRL says so at once.</remarks>
     public async Task RevokeAsync(string serial, RevocationReason reason, string actor, CancellationToken cancellationToken)
     {
-        var record = await FindAsync(serial, cancellationToken);
-        if (record.Reason is { } earlier and not RevocationReason.CertificateHold)
-            throw new CertificateRefusedException($"Certificate {serial} is revoked since {record.RevokedAt:yyyy-MM-dd} ({earlier}), and that is for ever.");
-        // Since it was put on hold: what was signed meanwhile does not count.
-        var changed = record with { RevokedAt = record.RevokedAt ?? WholeSeconds(_time.GetUtcNow()), Reason = reason };
-        await WriteAsync("certificate.revoke", actor, record.Holder, $"serial={serial} reason={reason}", changed, cancellationToken);
+        await _ledger.RevokeAsync(serial, reason, actor, cancellationToken);
         await NewCrlAsync(cancellationToken);
     }
 
-    /// <summary>Takes a certificate off hold.</summary>
-    /// <exception cref="CertificateRefusedException">It is not on hold.</exception>
+    /// <inheritdoc/>
+    /// <remarks>A new CRL says so at once.</remarks>
     public async Task ReleaseAsync(string serial, string actor, CancellationToken cancellationToken)
     {
-        var record = await FindAsync(serial, cancellationToken);
-        if (record.Reason != RevocationReason.CertificateHold)
-            throw new CertificateRefusedException($"Certificate {serial} is not on hold.");
-        await WriteAsync(
-            "certificate.release", actor, record.Holder, $"serial={serial}", record with { RevokedAt = null, Reason = null }, cancellationToken);
+        await _ledger.ReleaseAsync(serial, actor, cancellationToken);
         await NewCrlAsync(cancellationToken);
     }
 
@@ -146,7 +137,7 @@ public sealed class IssuingAuthority : IDisposable
         try
         {
             var last = await _store.LastCrlAsync(cancellationToken);
-            var now = WholeSeconds(_time.GetUtcNow());
+            var now = CertificateLedger.WholeSeconds(_time.GetUtcNow());
             var builder = new CertificateRevocationListBuilder();
             foreach (var revoked in await _store.RevokedAsync(cancellationToken))
                 builder.AddEntry(Convert.FromHexString(revoked.Serial), revoked.RevokedAt, (X509RevocationReason?)revoked.Reason);
@@ -191,19 +182,6 @@ public sealed class IssuingAuthority : IDisposable
             extensions.Add(new X509AuthorityInformationAccessExtension([ocsp.AbsoluteUri], null));
     }
 
-    private async Task<CertificateRecord> FindAsync(string serial, CancellationToken cancellationToken) =>
-        await _store.FindAsync(serial, cancellationToken) ?? throw new CertificateRefusedException($"This CA has issued no certificate {serial}.");
-
-    private ValueTask WriteAsync(
-        string action, string actor, PrincipalId? subject, string detail, CertificateRecord record, CancellationToken cancellationToken, CardRecord? card = null) =>
-        _audit.AppendAsync(
-            new AuditEntry(new AuditEvent(WholeSeconds(_time.GetUtcNow()), action, actor, subject?.ToString() ?? "", detail))
-            {
-                Certificate = record,
-                Cards = card is null ? [] : [card],
-            },
-            cancellationToken);
-
     private static CertificateRequest AuthorityRequest(string commonName, AuthorityKey signer)
     {
         var request = new CertificateRequest(Subject(commonName), signer.Generator.PublicKey, signer.Hash);
@@ -227,6 +205,4 @@ public sealed class IssuingAuthority : IDisposable
         serial[0] = (byte)(serial[0] & 0x7F | 0x40);
         return serial;
     }
-
-    private static DateTimeOffset WholeSeconds(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());
 }

@@ -85,7 +85,11 @@ public sealed record CardOrder(
 /// <summary>A key of the card.</summary>
 /// <param name="PublicKey">SubjectPublicKeyInfo.</param>
 /// <param name="Certificate">Its serial number in hexadecimal; null before it is certified, and for tickets.</param>
-public sealed record CardKeyRecord(CardKeyUse Use, ReadOnlyMemory<byte> PublicKey, string? Certificate = null);
+public sealed record CardKeyRecord(CardKeyUse Use, ReadOnlyMemory<byte> PublicKey, string? Certificate = null)
+{
+    /// <summary>PKCS #10 for a CA elsewhere; empty where none was needed.</summary>
+    public ReadOnlyMemory<byte> Request { get; init; }
+}
 
 /// <summary>What the card's own key signed at its end.</summary>
 public sealed record CardReceipt(string Text, ReadOnlyMemory<byte> Signature);

@@ -63,6 +63,8 @@ internal sealed class CardKeyRow
     public required byte[] PublicKey { get; set; }
 
     public string? Certificate { get; set; }
+
+    public byte[]? Request { get; set; }
 }
 
 /// <summary>Cards between rows and KdcCore's values, and how they are written.</summary>
@@ -102,6 +104,7 @@ internal static class CardRows
             e.Property(r => r.Use).HasColumnName("use");
             e.Property(r => r.PublicKey).HasColumnName("public_key");
             e.Property(r => r.Certificate).HasColumnName("certificate");
+            e.Property(r => r.Request).HasColumnName("request");
         });
     }
 
@@ -113,7 +116,7 @@ internal static class CardRows
             row.Until is { } until ? RowMapping.Time(until) : null),
         row.Generation, (CardStep)row.Step, (CardStanding)row.Standing, RowMapping.Time(row.Since), row.EscrowId, row.Kvno, row.Reason, row.Revision)
     {
-        Keys = [.. row.Keys.OrderBy(k => k.Use).Select(k => new CardKeyRecord((CardKeyUse)k.Use, k.PublicKey, k.Certificate))],
+        Keys = [.. row.Keys.OrderBy(k => k.Use).Select(k => new CardKeyRecord((CardKeyUse)k.Use, k.PublicKey, k.Certificate) { Request = k.Request })],
         Receipt = row.Receipt is { } text ? new CardReceipt(text, row.ReceiptSignature ?? []) : null,
     };
 
@@ -148,7 +151,7 @@ internal static class CardRows
         {
             if (row.Keys.FirstOrDefault(k => k.Use == (int)key.Use) is not { } known)
                 row.Keys.Add(known = new CardKeyRow { CardId = id, Use = (int)key.Use, PublicKey = [] });
-            (known.PublicKey, known.Certificate) = (key.PublicKey.ToArray(), key.Certificate);
+            (known.PublicKey, known.Certificate, known.Request) = (key.PublicKey.ToArray(), key.Certificate, key.Request.IsEmpty ? null : key.Request.ToArray());
         }
     }
 }

@@ -91,6 +91,7 @@ internal static class Schema
           PRIMARY KEY (card_id, use)) STRICT, WITHOUT ROWID;
         ALTER TABLE principal ADD COLUMN card_hold TEXT;
         """,
+        "ALTER TABLE card_key ADD COLUMN request BLOB;",
     ];
 
     /// <exception cref="InvalidDataException">The database belongs to a newer program.</exception>

@@ -55,7 +55,10 @@ internal sealed class RecordDesk(SoftwareVault vault, RealmKey realmKey, ReadOnl
         {
             if (escrow is { } algorithm)
                 _escrowed = await vault.GenerateEscrowedAsync(_holder, algorithm, default);
-            Record = new IssuingRecord("1", order, CardStep.Ordered, _holder, "Bob Example", _escrowed?.PublicKey ?? default, Codes(order, 1), null);
+            Record = new IssuingRecord("1", order, CardStep.Ordered, _holder, "Bob Example", _escrowed?.PublicKey ?? default, Codes(order, 1), null)
+            {
+                RequestsWanted = [CardUse.Sign, CardUse.Authenticate],
+            };
         }
         Assert.Equal(order, Record.Order);
         return Record;

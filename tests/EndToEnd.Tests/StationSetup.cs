@@ -26,17 +26,20 @@ internal sealed class StationSetup : IAsyncDisposable
     /// <param name="more">Further lines of the KDC's configuration.</param>
     /// <param name="prepare">Before the server starts for the first time.</param>
     /// <param name="url">As the station reaches the server; null: directly.</param>
+    /// <param name="ca">The section of that name; null: a CA of the KDC's own.</param>
     public static async Task<StationSetup> StartAsync(
-        string more = "", IReadOnlyDictionary<string, string>? environment = null, Func<StationSetup, Task>? prepare = null, string? url = null)
+        string more = "", IReadOnlyDictionary<string, string>? environment = null, Func<StationSetup, Task>? prepare = null, string? url = null, string? ca = null)
     {
         var port = Loopback.FreePort();
-        var ca = string.Create(CultureInfo.InvariantCulture, $"ca:\n  listener: 127.0.0.1:{port}\n  address: http://127.0.0.1:{port}\n");
+        var isOwn = ca is null;
+        ca ??= string.Create(CultureInfo.InvariantCulture, $"ca:\n  listener: 127.0.0.1:{port}\n  address: http://127.0.0.1:{port}\n");
         var setup = new StationSetup(new KdcProcess(ca + more, environment), environment ?? new Dictionary<string, string>());
         try
         {
             if (prepare is not null)
                 await prepare(setup);
-            (await setup.Kdc.ToolAsync("ca", "init", "--name", "Example CA")).Checked();
+            if (isOwn)
+                (await setup.Kdc.ToolAsync("ca", "init", "--name", "Example CA")).Checked();
             await setup.AddOperatorAsync("olga");
             await File.WriteAllTextAsync(setup["passphrase"], Passphrase + "\n");
             await setup.InitAsync(setup.Folder, url ?? setup.Kdc.Url);
@@ -95,14 +98,14 @@ internal sealed class StationSetup : IAsyncDisposable
     public async Task<string> AuditAsync() => (await Kdc.ToolAsync("audit", "show", "--last", "5000")).Checked().Text;
 
     /// <summary>S/MIME by openssl for the card's decipher key, whose certificate openssl verifies up to the KDC's CA.</summary>
-    public async Task<string> SealSmimeAsync(string card)
+    public async Task<string> SealSmimeAsync(string card, string? ca = null)
     {
         var mail = this[Guid.NewGuid().ToString("N") + ".eml"];
         var certificate = mail + ".pem";
         var key = KeysOf(card).Single(k => k.Slot is { Use: CardUse.Decipher, Retired: false });
         using (var parsed = X509CertificateLoader.LoadCertificate(key.Certificate.Span))
             await File.WriteAllTextAsync(certificate, parsed.ExportCertificatePem());
-        (await Tool.RunAsync("openssl", ["verify", "-CAfile", Path.Combine(Kdc.State, "ca.pem"), certificate])).Checked();
+        (await Tool.RunAsync("openssl", ["verify", "-CAfile", ca ?? Path.Combine(Kdc.State, "ca.pem"), certificate])).Checked();
         await File.WriteAllTextAsync(mail + ".inner", $"Content-Type: text/plain\r\n\r\n{Mails.Secret}\r\n");
         (await Tool.RunAsync("openssl",
         [

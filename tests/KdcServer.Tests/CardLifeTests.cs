@@ -230,7 +230,7 @@ public sealed class CardLifeTests
         await bob.IssueAsync(DateTimeOffset.UtcNow.AddSeconds(30));
         Assert.Equal("Active", bob.Text("standing"));
         var later = new ShiftedTime(TimeSpan.FromMinutes(1));
-        await new CardStandings(new CardWork(kdc.Keys, null, kdc.Configuration, later)).ExpireAsync(Cancel);
+        await new CardStandings(new CardWork(kdc.Keys, new CardAuthority(null, null), kdc.Configuration, later)).ExpireAsync(Cancel);
         Assert.Equal("Expired", (await anna.AskAsync($"cards/{bob.Id}"))["standing"]!.GetValue<string>());
         Assert.NotEqual(WireAnswer.Issued, (await bob.Holder().RequestAsync(kdc.Client(), "bob@example.org", Card, "bob@example.org")).Tag);
     }

@@ -63,6 +63,22 @@ internal sealed class CardKeySet(IIssuableCard card, TimeProvider time)
         return new KeyRequest(use, request.CreateSigningRequest(generator));
     }
 
+    /// <summary>A request signed by a key that is not on a card.</summary>
+    public static KeyRequest Request(CardUse use, AsymmetricAlgorithm key, string name)
+    {
+        using var curve = key is ECDiffieHellman agreement ? ECDsa.Create(agreement.ExportParameters(true)) : null;
+        var (request, generator) = Draft(curve ?? key, name);
+        return new KeyRequest(use, request.CreateSigningRequest(generator));
+    }
+
+    /// <exception cref="CardException">A later run would not see the keys that were made, and make others.</exception>
+    public void DemandShown()
+    {
+        var shown = card.ReadKeys();
+        if (_made.Keys.Any(use => shown.All(k => k.Slot.Name != SlotOf(use).Name)))
+            throw new CardException(CardFault.NotSupported, "This card does not show a key before its certificate is there, so a CA elsewhere can't certify it.");
+    }
+
     /// <summary>A certificate for log-on, signed by the key itself. The user's PIN is verified for this use.</summary>
     public X509Certificate2 SelfSigned(CardUse use, string name, DateTimeOffset from, DateTimeOffset until)
     {

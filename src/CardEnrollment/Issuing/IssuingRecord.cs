@@ -27,6 +27,9 @@ internal sealed record IssuingRecord(
     public ImmutableArray<MadeKey> Keys { get; init; } = [];
 
     public ImmutableArray<CardCertificate> Certificates { get; init; } = [];
+
+    /// <summary>Keys whose certification still needs a request; <see cref="CardUse.Decipher"/> is the one in escrow, for a CA elsewhere.</summary>
+    public ImmutableArray<CardUse> RequestsWanted { get; init; } = [];
 }
 
 /// <summary>A key of the card, by its public half (SubjectPublicKeyInfo).</summary>

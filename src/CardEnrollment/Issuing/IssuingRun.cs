@@ -97,18 +97,23 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
     {
         if (record.EscrowedKey.IsEmpty || _keys.Holds(new MadeKey(CardUse.Decipher, record.EscrowedKey)))
             return record.Step >= CardStep.KeyImported ? record : await desk.ReportImportAsync(record, CancellationToken.None);
+        using (var key = await FetchEncryptionKeyAsync(record))
+            card.ImportKey(_keys.SlotOf(CardUse.Decipher), key, time.GetUtcNow());
+        return await desk.ReportImportAsync(record, CancellationToken.None);
+    }
+
+    private async Task<AsymmetricAlgorithm> FetchEncryptionKeyAsync(IssuingRecord record)
+    {
         var sealedKey = await desk.FetchEncryptionKeyAsync(record, CancellationToken.None);
         var clear = TransportEncryption.OpenPrivateKey(transportKey, sealedKey.Span);
         try
         {
-            using var key = TransportedKey.Read(clear, record.EscrowedKey.Span);
-            card.ImportKey(_keys.SlotOf(CardUse.Decipher), key, time.GetUtcNow());
+            return TransportedKey.Read(clear, record.EscrowedKey.Span);
         }
         finally
         {
             CryptographicOperations.ZeroMemory(clear);
         }
-        return await desk.ReportImportAsync(record, CancellationToken.None);
     }
 
     private async Task<IssuingRecord> CertifyAsync(IssuingRecord record)
@@ -116,11 +121,8 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
         if (record.Step < CardStep.Certified)
         {
             var requests = ImmutableArray.CreateBuilder<KeyRequest>();
-            foreach (var use in new[] { CardUse.Sign, CardUse.Authenticate })
-            {
-                _codes.ForUse(use);
-                requests.Add(_keys.Request(use, record.HolderName));
-            }
+            foreach (var use in record.RequestsWanted)
+                requests.Add(await RequestAsync(record, use));
             record = await desk.CertifyAsync(record, requests.ToImmutable(), CancellationToken.None);
             _codes.ForIssuing();
         }
@@ -130,6 +132,20 @@ internal sealed class IssuingRun(IIssuableCard card, IIssuingDesk desk, RSA tran
                 card.PutCertificate(_keys.SlotOf(certificate.Use), certificate.Der);
         }
         return record;
+    }
+
+    /// <summary>The card signs for the keys that it made. For the one in escrow the station does, as most cards sign by no encryption key.</summary>
+    private async Task<KeyRequest> RequestAsync(IssuingRecord record, CardUse use)
+    {
+        if (use == CardUse.Decipher)
+        {
+            // The CA elsewhere takes its time, and until then another run must find the keys.
+            _keys.DemandShown();
+            using var key = await FetchEncryptionKeyAsync(record);
+            return CardKeySet.Request(use, key, record.HolderName);
+        }
+        _codes.ForUse(use);
+        return _keys.Request(use, record.HolderName);
     }
 
     private async Task<IssuingRecord> SetCodesAsync(IssuingRecord record)

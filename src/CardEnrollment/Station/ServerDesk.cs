@@ -61,6 +61,7 @@ internal sealed class ServerDesk(OperatorClient client, DateTimeOffset? until) :
         {
             // What the card itself made; the key from escrow is known apart.
             Keys = [.. keys.Where(k => !k.PublicKey.AsSpan().SequenceEqual(view.EscrowedKey)).Select(k => new MadeKey(k.Use, k.PublicKey))],
+            RequestsWanted = [.. view.RequestsWanted.Select(Word<CardUse>)],
             Certificates = [.. keys.Where(k => k.Certificate is not null).Select(k => new CardCertificate(k.Use, k.Certificate))],
         };
     }

@@ -9,6 +9,7 @@ using GatewaySecure.Addresses;
 using GatewaySecure.CertificateAuthority;
 using GatewaySecure.KdcCore;
 using GatewaySecure.KdcServer.Hosting;
+using GatewaySecure.KdcServer.Operators;
 
 namespace GatewaySecure.KdcServer.Commands;
 
@@ -33,8 +34,10 @@ internal static class CaCommands
         Exit status: 0 done, 1 not done, with the reason.
         """)
     {
-        Init(), Request(), Install(), Show(), Issue(), List(), Revoke(), Release(), Crl(),
+        Init(), Request(), Install(), Show(), Issue(), List(), Revoke(), Release(), Crl(), ExternalCaCommands.Requests(), ExternalCaCommands.Take(),
     };
+
+    public static string WordOf(CertificateUse use) => Uses.FirstOrDefault(u => u.Use == use).Word ?? "ocsp";
 
     private static Command Init()
     {
@@ -152,18 +155,18 @@ internal static class CaCommands
     {
         var (json, holder) = (CommonOptions.AsJson(), new Option<string?>("--for") { Description = "Only this principal's." });
         return Command("list", """
-            Lists what was issued, by its end.
+            Lists what was issued, here or by a CA elsewhere, by its end.
 
             Example:
               kdc ca list --for bob@example.org
             """, [holder, json], async (parsed, work, cancellationToken) =>
         {
-            using var ca = Demand(work);
+            var certificates = work.Keys.Database.Certificates;
             var records = parsed.GetValue(holder) is { } who
-                ? await ca.Certificates.OfAsync((await work.FindAsync(who, cancellationToken)).Id, cancellationToken)
-                : await ca.Certificates.ListAsync(cancellationToken);
+                ? await certificates.OfAsync((await work.FindAsync(who, cancellationToken)).Id, cancellationToken)
+                : await certificates.ListAsync(cancellationToken);
             var views = records.Select(r => new IssuedView(
-                r.Serial, Uses.FirstOrDefault(u => u.Use == r.Use).Word ?? "ocsp", r.Holder?.ToString(), r.NotAfter, r.RevokedAt,
+                r.Serial, WordOf(r.Use), r.Holder?.ToString(), r.NotAfter, r.RevokedAt,
                 r.Reason is null ? null : Reasons.Single(x => x.Reason == r.Reason).Word)).ToList();
             if (parsed.GetValue(json))
                 Console.WriteLine(JsonSerializer.Serialize(views, CommonOptions.Json));
@@ -177,15 +180,15 @@ internal static class CaCommands
     {
         var (serial, reason) = (Serial(), Word("--reason", "Why; 'hold' can be taken back", Reasons.Select(r => r.Word)));
         return Command("revoke", """
-            A certificate does not count any more. A new CRL says so at once.
+            A certificate does not count any more. A new CRL says so at once; a CA elsewhere has to be told.
 
             Example:
               kdc ca revoke 4A31… --reason key-compromise
             """, [serial, reason], async (parsed, work, cancellationToken) =>
         {
-            using var ca = Demand(work);
+            using var ca = work.OpenCa();
             var why = Reasons.Single(r => r.Word == parsed.GetRequiredValue(reason)).Reason;
-            await ca.Authority.RevokeAsync(parsed.GetRequiredValue(serial).ToUpperInvariant(), why, OperatorWork.Actor, cancellationToken);
+            await Standing(work, ca).RevokeAsync(parsed.GetRequiredValue(serial).ToUpperInvariant(), why, OperatorWork.Actor, cancellationToken);
             return ExitCode.Success;
         });
     }
@@ -200,8 +203,8 @@ internal static class CaCommands
               kdc ca release 4A31…
             """, [serial], async (parsed, work, cancellationToken) =>
         {
-            using var ca = Demand(work);
-            await ca.Authority.ReleaseAsync(parsed.GetRequiredValue(serial).ToUpperInvariant(), OperatorWork.Actor, cancellationToken);
+            using var ca = work.OpenCa();
+            await Standing(work, ca).ReleaseAsync(parsed.GetRequiredValue(serial).ToUpperInvariant(), OperatorWork.Actor, cancellationToken);
             return ExitCode.Success;
         });
     }
@@ -222,7 +225,8 @@ internal static class CaCommands
         });
     }
 
-    private static Command Command(
+    /// <summary>A command that works on configuration and state.</summary>
+    public static Command Command(
         string name, string description, Symbol[] symbols, Func<ParseResult, OperatorWork, CancellationToken, Task<int>> work)
     {
         var (config, state) = (CommonOptions.Config(), CommonOptions.State());
@@ -250,7 +254,12 @@ internal static class CaCommands
     }
 
     private static IssuingCa Demand(OperatorWork work) =>
-        work.OpenCa() ?? throw new AdministrationException("There is no CA yet: make one with 'kdc ca init', or 'kdc ca request' and 'install'.");
+        work.OpenCa() ?? throw NoCa();
+
+    private static AdministrationException NoCa() => new("There is no CA yet: make one with 'kdc ca init', or 'kdc ca request' and 'install'.");
+
+    private static ICertificateStanding Standing(OperatorWork work, IssuingCa? ca) =>
+        new CardAuthority(ca?.Authority, work.OpenExternalCa()).Standing ?? throw NoCa();
 
     private static byte[] Der(byte[] request) =>
         PemEncoding.TryFind(Encoding.Latin1.GetString(request), out var fields)

@@ -53,6 +53,9 @@ internal sealed class OperatorWork : IAsyncDisposable
     /// <summary>Null where there is no CA yet. The caller disposes it.</summary>
     public IssuingCa? OpenCa() => IssuingCa.Open(Keys, Configuration, State, TimeProvider.System);
 
+    /// <summary>Null where none is configured.</summary>
+    public ExternalAuthority? OpenExternalCa() => Configuration.ExternalCa is { } file ? ExternalCa.Open(file, Keys, TimeProvider.System) : null;
+
     /// <summary>By id, by a mail address it holds now, or by the name of exactly one that is not deleted.</summary>
     /// <exception cref="AdministrationException">There is none, or more than one.</exception>
     public async Task<Principal> FindAsync(string who, CancellationToken cancellationToken)

@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using GatewaySecure.Addresses;
 using GatewaySecure.KdcCore;
+using GatewaySecure.KdcServer.Operators;
 
 namespace GatewaySecure.KdcServer.Commands;
 
@@ -33,8 +34,14 @@ internal static class PrincipalCommands
             var changed = await work(session, await session.FindAsync(given.Who, cancellationToken));
             Print(changed, given.Json);
             using var ca = session.OpenCa();
-            if (ca is not null && await ca.FollowAsync(changed, OperatorWork.Actor, cancellationToken) is > 0 and var certificates && !given.Json)
-                Console.WriteLine($"  {certificates} of its certificates follow; the next CRL says so.");
+            var external = session.OpenExternalCa();
+            if (new CardAuthority(ca?.Authority, external).Standing is { } standing
+                && await HolderCertificates.FollowAsync(
+                    changed, standing, session.Keys.Database.Certificates, OperatorWork.Actor, TimeProvider.System.GetUtcNow(), cancellationToken) is > 0 and var certificates
+                && !given.Json)
+            {
+                Console.WriteLine($"  {certificates} of its certificates follow; {(external is null ? "the next CRL says so" : "tell your CA ('kdc ca list' shows the serial numbers)")}.");
+            }
             return ExitCode.Success;
         }, cancellationToken);
 

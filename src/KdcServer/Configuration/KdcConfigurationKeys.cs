@@ -22,7 +22,10 @@ internal static class KdcConfigurationKeys
 
     public static readonly string[] Cards = ["escrow"];
 
-    public static readonly string[] Ca = ["listener", "address", "certificate-lifetime", "publish"];
+    /// <summary>Of a CA that this KDC is itself.</summary>
+    public static readonly string[] OwnCa = ["listener", "address", "certificate-lifetime"];
+
+    public static readonly string[] Ca = [.. OwnCa, "external", "publish"];
 
     public static readonly string[] Publish = ["url", "base", "address-attribute", "bind-dn", "password-file"];
 

@@ -1,8 +1,10 @@
 using System.Net;
+using System.Security.Cryptography;
 using GatewaySecure.HsmAdapter;
 using GatewaySecure.KdcCore;
 using GatewaySecure.KdcServer.Hosting;
 using GatewaySecure.Settings;
+using GatewaySecure.Trust;
 
 namespace GatewaySecure.KdcServer.Configuration;
 
@@ -41,7 +43,14 @@ internal static class KdcConfigurationLoader
             };
         }
         if (top.Section("ca", KdcConfigurationKeys.Ca) is { } ca)
-            configuration = configuration with { Ca = ReadCa(ca) };
+        {
+            configuration = configuration with
+            {
+                Ca = ca.Has("external") ? null : ReadCa(ca),
+                ExternalCa = ReadExternalCa(ca),
+                Publish = ca.Section("publish", KdcConfigurationKeys.Publish) is { } publish ? ReadPublication(publish) : null,
+            };
+        }
         if (top.Section("operators", KdcConfigurationKeys.Operators) is { } operators)
         {
             configuration = configuration with
@@ -53,6 +62,8 @@ internal static class KdcConfigurationLoader
         }
         if (top.Section("cards", KdcConfigurationKeys.Cards) is { } cards)
             configuration = configuration with { EscrowsEncryptionKeys = ReadEscrow(cards) };
+        if (configuration is { ExternalCa: not null, EscrowsEncryptionKeys: false })
+            top.Problem("cards", "'escrow: forbidden' does not go with 'ca: external': most cards can't sign a request by an encryption key that they made themselves");
         if (configuration.Tls is null)
             top.Warning("tls", "is missing: a self-signed certificate is made, for trials");
         return problems.HasErrors ? null : configuration;
@@ -75,10 +86,26 @@ internal static class KdcConfigurationLoader
         var lifetime = section.Optional<TimeSpan>("certificate-lifetime", ValueParsers.Duration, CaConfiguration.DefaultLifetime);
         return listener is null || !Uri.TryCreate(text?.TrimEnd('/') + "/", UriKind.Absolute, out var address)
             ? null
-            : new CaConfiguration(listener, address, lifetime)
-            {
-                Publish = section.Section("publish", KdcConfigurationKeys.Publish) is { } publish ? ReadPublication(publish) : null,
-            };
+            : new CaConfiguration(listener, address, lifetime);
+    }
+
+    private static string? ReadExternalCa(ConfigurationSection section)
+    {
+        if (!section.Has("external"))
+            return null;
+        foreach (var ours in KdcConfigurationKeys.OwnCa.Where(section.Has))
+            section.Problem(ours, "does not go with 'external': that CA publishes its own lists and answers");
+        var file = section.RequiredFile("external");
+        try
+        {
+            if (file.Length > 0)
+                CertificateFiles.ParseCertificates(File.ReadAllBytes(file));
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            section.Problem("external", $"'{file}' can't be used: {e.Message}");
+        }
+        return file;
     }
 
     private static LdapPublication? ReadPublication(ConfigurationSection section)

@@ -26,6 +26,12 @@ internal sealed record KdcServerConfiguration
     /// <summary>Null: nothing of a CA is served, and its certificates name no addresses.</summary>
     public CaConfiguration? Ca { get; init; }
 
+    /// <summary>PEM with the certificates of a CA elsewhere that certifies cards by files of requests, instead of <see cref="Ca"/>; null: there is none.</summary>
+    public string? ExternalCa { get; init; }
+
+    /// <summary>Null: certificates are published nowhere else.</summary>
+    public LdapPublication? Publish { get; init; }
+
     public OperatorsConfiguration Operators { get; init; } = new(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10));
 
     /// <summary>Users' encryption keys are made in the vault and kept there too; else cards make them, and what a lost card opened stays shut.</summary>
@@ -41,9 +47,6 @@ internal sealed record OperatorsConfiguration(TimeSpan Heartbeat, TimeSpan Idle)
 /// <param name="Address">As others reach the listener; it stands in certificates, so it must last as long as they do.</param>
 internal sealed record CaConfiguration(IPEndPoint Listener, Uri Address, TimeSpan CertificateLifetime)
 {
-    /// <summary>Null: certificates are published nowhere else.</summary>
-    public LdapPublication? Publish { get; init; }
-
     public static readonly TimeSpan DefaultLifetime = TimeSpan.FromDays(730);
 }
 

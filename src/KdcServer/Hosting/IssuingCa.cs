@@ -86,33 +86,6 @@ internal sealed class IssuingCa : IDisposable
         return new OcspResponder(Authority.Certificate, certificate, key, Certificates, _time);
     }
 
-    /// <summary>Certificates stand as their holder does: on hold while he is suspended, revoked for ever with him.</summary>
-    /// <returns>How many changed.</returns>
-    public async Task<int> FollowAsync(Principal holder, string actor, CancellationToken cancellationToken)
-    {
-        var changed = 0;
-        foreach (var certificate in (await Certificates.OfAsync(holder.Id, cancellationToken)).Where(c => c.NotAfter > _time.GetUtcNow()))
-        {
-            var isForEver = certificate.Reason is { } reason and not RevocationReason.CertificateHold;
-            switch (holder.Status)
-            {
-                case PrincipalStatus.Revoked when !isForEver:
-                    await Authority.RevokeAsync(certificate.Serial, RevocationReason.CessationOfOperation, actor, cancellationToken);
-                    break;
-                case PrincipalStatus.Suspended when certificate.Reason is null:
-                    await Authority.RevokeAsync(certificate.Serial, RevocationReason.CertificateHold, actor, cancellationToken);
-                    break;
-                case PrincipalStatus.Active when certificate.Reason == RevocationReason.CertificateHold:
-                    await Authority.ReleaseAsync(certificate.Serial, actor, cancellationToken);
-                    break;
-                default:
-                    continue;
-            }
-            changed++;
-        }
-        return changed;
-    }
-
     public void Dispose()
     {
         Authority.Dispose();

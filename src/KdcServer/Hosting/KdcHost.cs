@@ -134,7 +134,10 @@ internal sealed class KdcHost : IAsyncDisposable
         web.MapHealth(Own(new Readiness(ports, time, _log)));
 
         var issuing = configuration.Ca is { } ca ? await ServeCaAsync(ca, configuration, keys, state, logs, time, cancellationToken) : null;
-        var desk = Own(new OperatorDesk(keys, issuing, configuration, tls.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256), time, _log));
+        var external = configuration.ExternalCa is { } file ? ExternalCa.Open(file, keys, time) : null;
+        if (configuration.Publish is { } directory)
+            Own(new DirectoryPublication(directory, keys.Database, time, _log)).Start();
+        var desk = Own(new OperatorDesk(keys, new CardAuthority(issuing?.Authority, external), configuration, tls.TargetCertificate.GetCertHashString(HashAlgorithmName.SHA256), time, _log));
         web.MapGroup("/operator/v1").AddEndpointFilter(new OperatorGate(_log)).MapOperators(desk, strangers);
         await web.StartAsync(CancellationToken.None);
         _web = web;
@@ -154,8 +157,6 @@ internal sealed class KdcHost : IAsyncDisposable
         }
         Own(issuing);
         Own(await CaPublication.StartAsync(ca, issuing, keys.OpenOcspKey(), logs, time, cancellationToken));
-        if (ca.Publish is { } target)
-            Own(new DirectoryPublication(target, keys.Database, time, _log)).Start();
         return issuing;
     }
 

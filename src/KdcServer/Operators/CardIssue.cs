@@ -81,26 +81,46 @@ internal sealed class CardIssue(CardWork work)
         if (card.Step >= CardStep.Certified)
             return await work.ShowAsync(card, cancellationToken);
         var holder = await GoodHolderAsync(card, cancellationToken);
-        var authority = work.DemandCa().Authority;
         if (!card.EscrowId.IsEmpty && card.Keys.All(k => k.Use != CardKeyUse.Decipher))
             card = card with { Keys = card.Keys.Add(new CardKeyRecord(CardKeyUse.Decipher, (await work.Escrow.FindAsync(card.EscrowId, cancellationToken))!.PublicKey)) };
+        card = work.ExternalCa is null
+            ? await CertifyAsync(by, card, holder, body, cancellationToken)
+            : await RequestAsync(by, card, body, cancellationToken);
+        return await work.ShowAsync(await work.SaveAsync(by.Actor, "card.certified", card with { Step = CardStep.Certified }, "", cancellationToken), cancellationToken);
+    }
+
+    private async Task<CardRecord> CertifyAsync(OperatorSession by, CardRecord card, Principal holder, CardRequestsBody body, CancellationToken cancellationToken)
+    {
+        var authority = work.DemandCa();
         foreach (var key in card.Keys.Where(k => k.Use != CardKeyUse.Ticket && k.Certificate is null).ToList())
         {
-            var current = card;
-            CardRecord Certified(string serial) => current with { Keys = current.Keys.Replace(key, key with { Certificate = serial }) };
-            var order = new CertificateOrder(
-                Certificates[key.Use], holder.Name, holder.Id, [.. holder.Addresses.Where(a => a.IsHeldAt(work.Now)).Select(a => a.Address)], [], by.Actor)
-            {
-                Until = card.Order.Until,
-                // In one transaction: a certificate that no card has on record must not exist.
-                Card = Certified,
-            };
+            // In one transaction: a certificate that no card has on record must not exist.
+            var order = CardCertificates.OrderFor(card, key, holder, by.Actor, work.Now);
             using var certificate = key.Use == CardKeyUse.Decipher
                 ? await authority.IssueForKeyAsync(key.PublicKey, order, cancellationToken)
                 : await authority.IssueAsync(RequestFor(key, body), order, cancellationToken);
-            card = Certified(certificate.SerialNumber) with { Revision = card.Revision + 1 };
+            card = order.Card!(certificate.SerialNumber) with { Revision = card.Revision + 1 };
         }
-        return await work.ShowAsync(await work.SaveAsync(by.Actor, "card.certified", card with { Step = CardStep.Certified }, "", cancellationToken), cancellationToken);
+        return card;
+    }
+
+    /// <summary>For the CA elsewhere the requests are kept; who asks again after its certificates came goes on.</summary>
+    /// <exception cref="AdministrationException">Not all came yet.</exception>
+    private async Task<CardRecord> RequestAsync(OperatorSession by, CardRecord card, CardRequestsBody body, CancellationToken cancellationToken)
+    {
+        var open = card.Keys.Where(k => k.Use != CardKeyUse.Ticket && k.Certificate is null).ToList();
+        if (open.Any(k => k.Request.IsEmpty))
+        {
+            foreach (var key in open.Where(k => k.Request.IsEmpty))
+            {
+                var request = RequestFor(key, body);
+                ExternalAuthority.Check(request);
+                card = card with { Keys = card.Keys.Replace(key, key with { Request = request }) };
+            }
+            card = await work.SaveAsync(by.Actor, "card.requested", card, $"requests={open.Count}", cancellationToken);
+        }
+        return open.Count == 0 ? card : throw new AdministrationException(
+            $"The CA elsewhere has to certify {open.Count} keys of this card: at the KDC, 'kdc ca requests --out FOLDER' writes the requests to files and 'kdc ca take FILE' takes what comes back. Then the same command goes on.");
     }
 
     public Task<CardView> CodesBegunAsync(OperatorSession by, string id, CancellationToken cancellationToken) =>
@@ -185,13 +205,6 @@ internal sealed class CardIssue(CardWork work)
             throw new AdministrationException($"Card {card.Order.Serial} is not being issued: it is {card.Standing.ToString().ToLowerInvariant()}.");
         return card.Step >= atLeast ? card : throw new AdministrationException($"The issuing of card {card.Order.Serial} is at '{card.Step}'; '{atLeast}' comes first.");
     }
-
-    private static readonly ImmutableDictionary<CardKeyUse, CertificateUse> Certificates = new Dictionary<CardKeyUse, CertificateUse>
-    {
-        [CardKeyUse.Sign] = CertificateUse.MailSigning,
-        [CardKeyUse.Decipher] = CertificateUse.MailEncryption,
-        [CardKeyUse.Authenticate] = CertificateUse.CardLogOn,
-    }.ToImmutableDictionary();
 
     private static byte[] RequestFor(CardKeyRecord key, CardRequestsBody body)
     {

@@ -9,7 +9,7 @@ using GatewaySecure.KdcTransport.Operator;
 namespace GatewaySecure.KdcServer.Operators;
 
 /// <summary>What all work on cards stands on: reading and writing their records, each change with its line in the audit.</summary>
-internal sealed class CardWork(KdcKeys keys, IssuingCa? ca, KdcServerConfiguration configuration, TimeProvider time)
+internal sealed class CardWork(KdcKeys keys, CardAuthority authority, KdcServerConfiguration configuration, TimeProvider time)
 {
     public KdcPorts Ports { get; } = keys.Ports;
 
@@ -29,8 +29,10 @@ internal sealed class CardWork(KdcKeys keys, IssuingCa? ca, KdcServerConfigurati
 
     public DateTimeOffset Now => DateTimeOffset.FromUnixTimeSeconds(time.GetUtcNow().ToUnixTimeSeconds());
 
+    public ExternalAuthority? ExternalCa => authority.External;
+
     /// <exception cref="AdministrationException">There is none.</exception>
-    public IssuingCa DemandCa() => ca ?? throw new AdministrationException("This KDC has no CA that could certify a card: 'kdc ca init' or 'kdc ca install' makes one, with a section 'ca' in the configuration.");
+    public IssuingAuthority DemandCa() => authority.Own ?? throw new AdministrationException("This KDC has no CA that could certify a card: 'kdc ca init' or 'kdc ca install' makes one, with a section 'ca' in the configuration.");
 
     public async Task<CardRecord> GetAsync(string id, CancellationToken cancellationToken) =>
         CardId.TryParse(id, out var card) && await Cards.FindAsync(card, cancellationToken) is { } record
@@ -62,21 +64,21 @@ internal sealed class CardWork(KdcKeys keys, IssuingCa? ca, KdcServerConfigurati
     {
         foreach (var serial in card.Keys.Select(k => k.Certificate).OfType<string>())
         {
-            if (ca is null || await Certificates.FindAsync(serial, cancellationToken) is not { } record || record.Reason is not (null or RevocationReason.CertificateHold))
+            if (authority.Standing is not { } standing || await Certificates.FindAsync(serial, cancellationToken) is not { } record || record.Reason is not (null or RevocationReason.CertificateHold))
                 continue;
             switch (card.Standing)
             {
                 case CardStanding.Suspended when record.Reason is null:
-                    await ca.Authority.RevokeAsync(serial, RevocationReason.CertificateHold, actor, cancellationToken);
+                    await standing.RevokeAsync(serial, RevocationReason.CertificateHold, actor, cancellationToken);
                     break;
                 case CardStanding.Active when record.Reason is not null:
-                    await ca.Authority.ReleaseAsync(serial, actor, cancellationToken);
+                    await standing.ReleaseAsync(serial, actor, cancellationToken);
                     break;
                 case CardStanding.Replaced or CardStanding.Expired:
-                    await ca.Authority.RevokeAsync(serial, RevocationReason.Superseded, actor, cancellationToken);
+                    await standing.RevokeAsync(serial, RevocationReason.Superseded, actor, cancellationToken);
                     break;
                 case CardStanding.Revoked:
-                    await ca.Authority.RevokeAsync(serial, RevocationReason.KeyCompromise, actor, cancellationToken);
+                    await standing.RevokeAsync(serial, RevocationReason.KeyCompromise, actor, cancellationToken);
                     break;
             }
         }
@@ -108,6 +110,7 @@ internal sealed class CardWork(KdcKeys keys, IssuingCa? ca, KdcServerConfigurati
             card.Id.ToString(), card.Holder.ToString(), holder.Name,
             new CardOrderBody(order.Address.ToString(), order.Serial, order.Model.ToString(), order.HasAesSlot, order.Algorithm.ToString(), order.Until),
             card.Step.ToString(), card.Standing.ToString(), card.Since, card.Reason, card.Kvno, escrowed?.PublicKey.ToArray() ?? [], [.. keyViews],
+            [.. authority.RequestsWanted(card).Select(u => u.ToString())],
             isOpen ? CodesOf(card) : null, isOpen && await EarlierAsync(card, cancellationToken) is { } earlier ? CodesOf(earlier) : null);
     }
 

@@ -21,10 +21,10 @@ internal sealed class OperatorDesk : IAsyncDisposable
     private Task _expiry = Task.CompletedTask;
 
     /// <param name="serverCertificate">SHA-256 of the server's TLS certificate, hexadecimal.</param>
-    public OperatorDesk(KdcKeys keys, IssuingCa? ca, KdcServerConfiguration configuration, string serverCertificate, TimeProvider time, ILogger log)
+    public OperatorDesk(KdcKeys keys, CardAuthority authority, KdcServerConfiguration configuration, string serverCertificate, TimeProvider time, ILogger log)
     {
         (_keys, _configuration, _time, _log) = (keys, configuration, time, log);
-        _work = new CardWork(keys, ca, configuration, time);
+        _work = new CardWork(keys, authority, configuration, time);
         Sessions = new OperatorSessions(configuration.Realm, keys.Ports, keys.Database.Certificates, configuration.Operators, serverCertificate, time, log);
         Issue = new CardIssue(_work);
         Standings = new CardStandings(_work);

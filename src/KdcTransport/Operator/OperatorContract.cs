@@ -47,6 +47,7 @@ public sealed record CardOrderBody(string Address, string Serial, string Kind, b
 /// <param name="Step">By <c>CardStep</c>: how far it is.</param>
 /// <param name="Standing">By <c>CardStanding</c>.</param>
 /// <param name="EscrowedKey">SubjectPublicKeyInfo of the encryption key in escrow; empty where the card makes its own.</param>
+/// <param name="RequestsWanted">Uses whose keys still need a PKCS #10 to be certified.</param>
 /// <param name="Codes">What the card's codes shall be; only while it is being issued.</param>
 /// <param name="EarlierCodes">What they were by an earlier issuing; null: the factory's.</param>
 public sealed record CardView(
@@ -61,6 +62,7 @@ public sealed record CardView(
     int Kvno,
     byte[] EscrowedKey,
     CardKeyView[] Keys,
+    string[] RequestsWanted,
     CardCodesView? Codes,
     CardCodesView? EarlierCodes);
 

@@ -67,10 +67,13 @@ public static class CertificateFiles
         return found;
     }
 
-    private static IEnumerable<X509Certificate2> ParseCertificates(byte[] bytes)
+    /// <summary>PEM, DER or PKCS #7.</summary>
+    /// <exception cref="CryptographicException">None is in it, or one is malformed.</exception>
+    public static IReadOnlyList<X509Certificate2> ParseCertificates(byte[] bytes)
     {
+        ArgumentNullException.ThrowIfNull(bytes);
         if (!LooksLikePem(bytes))
-            return ParseDer(bytes);
+            return [.. ParseDer(bytes)];
         var found = PemBlocks(bytes, "CERTIFICATE").Select(X509CertificateLoader.LoadCertificate)
             .Concat(PemBlocks(bytes, "PKCS7").SelectMany(ParseDer))
             .ToList();
