@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using GatewaySecure.Cards;
 using GatewaySecure.TestKit;
 using GatewaySecure.VirtualCard;
 
@@ -11,6 +12,8 @@ public sealed class PivWitnessTests(PrivatePcscd pcscd) : IDisposable
     private static readonly DateTimeOffset Now = new(2026, 3, 1, 0, 0, 0, TimeSpan.Zero);
     private readonly VirtualPivCard _card = VirtualPivCard.CreateInMemory();
     private readonly TempDirectory _directory = new();
+
+    private static string OpenscModule => Directory.GetDirectories("/usr/lib", "*-linux-gnu").Select(d => Path.Combine(d, "opensc-pkcs11.so")).First(File.Exists);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -93,6 +96,20 @@ public sealed class PivWitnessTests(PrivatePcscd pcscd) : IDisposable
         await using var plugged = await pcscd.PlugAsync(_card);
         var listed = await Pkcs11Async(["--list-objects", "--type", "cert"]);
         Assert.Contains("Retired", listed.Checked().All, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public async Task A_token_that_is_pulled_out_is_noticed_through_openscs_module()
+    {
+        using var key = TestKeys.Of(CardKeyAlgorithm.P256);
+        Bring(CardUse.Authenticate, key);
+        var plugged = await pcscd.PlugAsync(_card);
+        using var token = CardConnection.Open(new CardChoice(Module: OpenscModule));
+        var removed = token.WaitForRemovalAsync(TimeProvider.System, Cancel);
+        await Task.Delay(1000, Cancel);
+        Assert.False(removed.IsCompleted);
+        await plugged.DisposeAsync();
+        await removed.WaitAsync(TimeSpan.FromSeconds(10), Cancel);
     }
 
     [Fact]
