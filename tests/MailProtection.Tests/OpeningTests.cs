@@ -1,8 +1,6 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using GatewaySecure.MailProtection.Recipients;
-using GatewaySecure.TestKit;
 
 namespace GatewaySecure.MailProtection.Tests;
 
@@ -14,9 +12,9 @@ public sealed class OpeningTests : IDisposable
     private static readonly Leaf Bob = Pki.Rsa("bob@partner.example");
     private static readonly Leaf BobEc = Pki.Ec("bob@partner.example", ECCurve.NamedCurves.nistP256);
     private static readonly Leaf Alice = Pki.Rsa("alice@example.org");
-    private readonly TempDirectory _folder = new();
+    private readonly OpensslMail _openssl = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => _openssl.Dispose();
 
     [Theory]
     [InlineData("rsa", "-aes256")]
@@ -277,32 +275,7 @@ public sealed class OpeningTests : IDisposable
         return opened;
     }
 
-    private async Task<byte[]> EncryptAsync(byte[] entity, Leaf leaf, string options)
-    {
-        await File.WriteAllBytesAsync(_folder["entity"], entity, TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(_folder["to.pem"], leaf.Certificate.ExportCertificatePem(), TestContext.Current.CancellationToken);
-        var words = options.Split(' ');
-        var cipher = words.TakeWhile(w => w != "-keyopt").ToArray();
-        var keyOptions = words.Skip(cipher.Length).ToArray();
-        var result = await Tool.RunAsync("openssl", [
-            "cms", "-encrypt", "-in", _folder["entity"], "-binary", "-crlfeol", .. cipher, "-recip", _folder["to.pem"], .. keyOptions]);
-        return AsMail(result);
-    }
+    private Task<byte[]> EncryptAsync(byte[] entity, Leaf leaf, string options) => _openssl.EncryptAsync(entity, options, leaf);
 
-    private async Task<byte[]> SignAsync(Leaf leaf, string options)
-    {
-        await File.WriteAllTextAsync(_folder["entity"], Entity, TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(_folder["s.pem"], leaf.Certificate.ExportCertificatePem(), TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(_folder["s.key"], leaf.KeyPem, TestContext.Current.CancellationToken);
-        var result = await Tool.RunAsync("openssl", [
-            "cms", "-sign", "-in", _folder["entity"], "-binary", "-crlfeol", "-signer", _folder["s.pem"], "-inkey", _folder["s.key"],
-            .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
-        return AsMail(result);
-    }
-
-    private static byte[] AsMail(ToolResult result)
-    {
-        var text = result.Checked().Text.ReplaceLineEndings("\r\n");
-        return Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"From: alice@example.org\r\nSubject: s\r\n{text}"));
-    }
+    private Task<byte[]> SignAsync(Leaf leaf, string options) => _openssl.SignAsync(Encoding.ASCII.GetBytes(Entity), options, leaf);
 }

@@ -92,7 +92,8 @@ internal sealed class Pki
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(options.ExtendedKeyUsage)], false));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
         var names = new SubjectAlternativeNameBuilder();
-        names.AddEmailAddress(address);
+        foreach (var name in options.Addresses ?? [address])
+            names.AddEmailAddress(name);
         request.CertificateExtensions.Add(names.Build());
         if (options.ClaimsGcm)
         {
@@ -125,6 +126,9 @@ internal sealed record LeafOptions
     public string ExtendedKeyUsage { get; init; } = "1.3.6.1.5.5.7.3.4";
 
     public bool ClaimsGcm { get; init; }
+
+    /// <summary>Null: the one that it is made for.</summary>
+    public string[]? Addresses { get; init; }
 }
 
 internal sealed record Leaf(X509Certificate2 Certificate, AsymmetricAlgorithm Key)

@@ -9,6 +9,15 @@ namespace GatewaySecure.MailProtection.Mime;
 /// </summary>
 internal static class FromField
 {
+    /// <summary>From and Sender, as far as each is beyond doubt.</summary>
+    public static MailAuthor Author(HeaderBlock header)
+    {
+        var senders = header.All("Sender").ToArray();
+        return new MailAuthor(
+            Single(header, anyLineEnds: true).Address,
+            senders.Length == 1 ? OnlyMailbox(senders[0]) : null);
+    }
+
     private static readonly ParserOptions Strict = new()
     {
         AddressParserComplianceMode = RfcComplianceMode.Strict,
@@ -28,13 +37,14 @@ internal static class FromField
         var fields = header.All("From").ToArray();
         if (fields.Length != 1)
             return (null, fields.Length == 0 ? "The message has no From field." : "The message has more than one From field.");
-        var raw = fields[0].Raw;
-        var value = raw[(raw.Span.IndexOf((byte)':') + 1)..].ToArray();
-        if (!InternetAddressList.TryParse(Strict, value, out var list) || list.Count != 1 || list[0] is not MailboxAddress mailbox)
-            return (null, "The From field does not hold exactly one address.");
-        return MailAddress.TryParse(mailbox.Address, out var address)
-            ? (address, "")
-            : (null, "The From field does not hold a mail address.");
+        return OnlyMailbox(fields[0]) is { } address ? (address, "") : (null, "The From field does not hold exactly one mail address.");
+    }
+
+    private static MailAddress? OnlyMailbox(HeaderField field)
+    {
+        var value = field.Raw[(field.Raw.Span.IndexOf((byte)':') + 1)..].ToArray();
+        return InternetAddressList.TryParse(Strict, value, out var list) && list.Count == 1 && list[0] is MailboxAddress mailbox
+            && MailAddress.TryParse(mailbox.Address, out var address) ? address : null;
     }
 
     private static bool HasLoneControl(ReadOnlySpan<byte> raw)
@@ -51,3 +61,6 @@ internal static class FromField
         return false;
     }
 }
+
+/// <summary>Who a mail says it is from, and who it says sent it for them; null where that is missing or in doubt.</summary>
+internal sealed record MailAuthor(MailAddress? From, MailAddress? Sender);

@@ -20,7 +20,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
 
     private readonly List<Verdict> _verdicts = [];
     private readonly List<ContentDecryption> _decryptions = [];
-    private MailAddress? _from;
+    private MailAuthor _author = new(null, null);
     private HeaderBlock _outer = HeaderBlock.TryParse(ReadOnlyMemory<byte>.Empty, isWhole: true)!;
     private OctetSource? _entity;
     private KdcOpening? _kdc;
@@ -72,7 +72,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
             WasEncrypted = _encrypted,
             SignatureTrusted = _signatures > 0 && _signatures == _trustedSignatures,
             Verdicts = [.. _verdicts],
-            Sender = _kdc?.Context!.Sender.Address ?? (_signatures > 0 && _signatures == _trustedSignatures ? _from : null),
+            Sender = _kdc?.Context!.Sender.Address ?? (_signatures > 0 && _signatures == _trustedSignatures ? _author.From : null),
             IssuedAt = _kdc?.Context!.IssuedAt,
             TicketId = _kdc?.Context!.Id,
         });
@@ -85,7 +85,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         if (part is null)
             return Refuse(OpenFailure.NotProtected, "Nothing in this mail is encrypted or signed.");
         _outer = part.MessageHeader;
-        _from = FromField.Single(_outer, anyLineEnds: true).Address;
+        _author = FromField.Author(_outer);
         if (part.IsSurrounded)
         {
             _verdicts.Add(new(
@@ -140,12 +140,12 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         if (_entityIsMessage)
         {
             // Inside, the author's own header stands: it counts for signatures, too.
-            var inside = FromField.Single(root.Header, anyLineEnds: true).Address;
+            var inside = FromField.Author(root.Header);
             // RFC 9788 §4.4: without a signature anybody may have written the inner From.
-            if (!tookOffKdc && (inside is null || !inside.Equals(_from)))
+            if (!tookOffKdc && (inside.From is null || !inside.From.Equals(_author.From)))
                 _verdicts.Add(new(VerdictLevel.Bad, "Inside, the mail names another sender than outside, and nothing proves either."));
             _outer = root.Header;
-            _from = inside;
+            _author = inside;
         }
         return ProtectedPart.AtRoot(_entity, root);
     }
@@ -223,7 +223,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
             return Refuse(OpenFailure.Damaged, "The mail says that it is signed, but its signature is malformed.");
         // RFC 9788: the header that the signature protects counts.
         if (content.Type["hp"] is not null)
-            _from = FromField.Single(content.Header, anyLineEnds: true).Address;
+            _author = FromField.Author(content.Header);
         return Judge(cms, part.Message, content.Start, content.End);
     }
 
@@ -259,7 +259,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
     private List<SignatureFinding> Judge(SignatureVerifier verifier, OctetSource source, long start, long end, bool canonical)
     {
         var measured = Measurement.Take(source, start, end, verifier.HashAlgorithms, canonical);
-        return verifier.Judge(measured.PartDigests, _from, keys.Trust, time.GetUtcNow());
+        return verifier.Judge(measured.PartDigests, _author, keys.Trust, time.GetUtcNow());
     }
 
     private async ValueTask EmitAsync(Measurement measured, Stream output, CancellationToken cancellationToken)

@@ -19,6 +19,9 @@ internal sealed record KekRecipient(byte[] KeyIdentifier, ReadOnlyMemory<byte> C
 /// </summary>
 internal static class RecipientKeys
 {
+    /// <summary>Each costs an operation of a private key, maybe a card's, and up to one look through the whole content.</summary>
+    private const int MaximumCandidates = 32;
+
     /// <exception cref="AsnContentException">Malformed.</exception>
     public static List<KekRecipient> KekRecipients(CmsObject cms)
     {
@@ -51,7 +54,7 @@ internal static class RecipientKeys
     }
 
     /// <summary>A content key for every RecipientInfo that names one of our certificates; some may be random.</summary>
-    /// <exception cref="AsnContentException">Malformed.</exception>
+    /// <exception cref="AsnContentException">Malformed, or it names them more often than a mail has reason to.</exception>
     public static List<byte[]> ContentKeys(CmsObject cms, IEnumerable<SmimeKey> keys, int keyLength)
     {
         var found = new List<byte[]>();
@@ -83,7 +86,7 @@ internal static class RecipientKeys
         foreach (var key in matches)
         {
             if (key.Key is RSA rsa && padding is not null)
-                found.Add(Fallback(() => rsa.Decrypt(encrypted, padding), keyLength));
+                Try(() => rsa.Decrypt(encrypted, padding), keyLength, found);
         }
     }
 
@@ -147,7 +150,7 @@ internal static class RecipientKeys
             if (kdf is not { } hash || wrapLength == 0)
                 continue;
             foreach (var key in matches)
-                found.Add(Fallback(() => Agree(key.Key, point, hash, wrapOid, wrapLength, wrapHasNull, ukm, wrapped), keyLength));
+                Try(() => Agree(key.Key, point, hash, wrapOid, wrapLength, wrapHasNull, ukm, wrapped), keyLength, found);
         }
     }
 
@@ -197,18 +200,22 @@ internal static class RecipientKeys
         return [.. keys.Where(k => CertificateNames.HasKeyIdentifier(k.Certificate, ski.Span))];
     }
 
-    private static byte[] Fallback(Func<byte[]> attempt, int keyLength)
+    private static void Try(Func<byte[]> attempt, int keyLength, List<byte[]> found)
     {
-        var random = RandomNumberGenerator.GetBytes(keyLength);
+        if (found.Count == MaximumCandidates)
+            throw new AsnContentException("More encrypted keys for one reader than a mail has.");
+        var candidate = RandomNumberGenerator.GetBytes(keyLength);
         try
         {
             var key = attempt();
-            return key.Length == keyLength ? key : random;
+            if (key.Length == keyLength)
+                candidate = key;
         }
         catch (Exception e) when (e is CryptographicException or InvalidCipherTextException or ArgumentException)
         {
-            return random;
+            // The random one stands in.
         }
+        found.Add(candidate);
     }
 }
 

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using GatewaySecure.Addresses;
 using GatewaySecure.MailProtection.Cms;
+using GatewaySecure.MailProtection.Mime;
 using GatewaySecure.MailProtection.Recipients;
 using GatewaySecure.Trust;
 
@@ -26,14 +27,24 @@ internal sealed class SignatureVerifier
     /// <summary>RFC 3183 §4.1: the local part under which an organisation signs.</summary>
     private const string DomainAuthority = "domain-signing-authority";
 
+    /// <summary>More than any honest mail has; each costs a verification and a path.</summary>
+    private const int MaximumSigners = 16;
+
+    private const int MaximumCertificates = 200;
+
+    /// <summary>Of a certificate's addresses, so many are told.</summary>
+    private const int AddressesTold = 3;
+
     private readonly CmsObject _signed;
     private readonly List<X509Certificate2> _certificates = [];
     private readonly List<Signer> _signers = [];
 
-    /// <exception cref="AsnContentException">Malformed.</exception>
+    /// <exception cref="AsnContentException">Malformed, or beyond all measure.</exception>
     public SignatureVerifier(CmsObject signed)
     {
         _signed = signed;
+        if (signed.Certificates.Count > MaximumCertificates)
+            throw new AsnContentException("More certificates than a mail has.");
         foreach (var der in signed.Certificates.Where(c => c[0] == 0x30))
         {
             try
@@ -47,7 +58,11 @@ internal sealed class SignatureVerifier
         }
         var set = new AsnReader(signed.SignerInfos, AsnEncodingRules.BER).ReadSetOf(skipSortOrderValidation: true);
         while (set.HasData)
+        {
+            if (_signers.Count == MaximumSigners)
+                throw new AsnContentException("More signatures than a mail has.");
             _signers.Add(Signer.Read(set.ReadSequence()));
+        }
     }
 
     public bool HasSigners => _signers.Count > 0;
@@ -57,12 +72,13 @@ internal sealed class SignatureVerifier
 
     /// <param name="digests">Of the signed content.</param>
     public List<SignatureFinding> Judge(
-        IReadOnlyDictionary<HashAlgorithmName, byte[]> digests, MailAddress? from, CertificateDirectory? trust, DateTimeOffset now) =>
-        [.. _signers.Select(s => Judge(s, digests, from, trust, now))];
+        IReadOnlyDictionary<HashAlgorithmName, byte[]> digests, MailAuthor author, CertificateDirectory? trust, DateTimeOffset now) =>
+        [.. _signers.Select(s => Judge(s, digests, author, trust, now))];
 
     private SignatureFinding Judge(
-        Signer signer, IReadOnlyDictionary<HashAlgorithmName, byte[]> digests, MailAddress? from, CertificateDirectory? trust, DateTimeOffset now)
+        Signer signer, IReadOnlyDictionary<HashAlgorithmName, byte[]> digests, MailAuthor author, CertificateDirectory? trust, DateTimeOffset now)
     {
+        var from = author.From;
         if (SignatureAlgorithms.HashName(signer.DigestOid) is not { } hash)
             return Bad($"A signature could not be checked: its hash algorithm {signer.DigestOid} is not read.");
         var certificate = _certificates.FirstOrDefault(signer.IsBy);
@@ -91,7 +107,11 @@ internal sealed class SignatureVerifier
                 level == VerdictLevel.Good,
                 new(level, $"Signed by the organisation {from.Domain}, not by the person: {certificate.Subject}.{old}"));
         }
-        return Bad($"Signed by {string.Join(", ", addresses)}, but the mail says it is from {from}.");
+        var told = string.Join(", ", addresses.Take(AddressesTold)) + (addresses.Length > AddressesTold ? $" and {addresses.Length - AddressesTold} more" : "");
+        // RFC 8550 §3 lets the signer be the Sender; readers see the From, which nothing proves then.
+        return author.Sender is { } sender && addresses.Contains(sender)
+            ? Bad($"Signed by {sender}, who sent it in the name of {from}. That {from} knows of it is not proved.")
+            : Bad($"Signed by {(addresses.IsEmpty ? certificate.Subject : told)}, but the mail says it is from {from}.");
     }
 
     /// <summary>What was good enough once: said, and so no longer a good signature.</summary>
