@@ -54,6 +54,28 @@ public sealed class CertificateDirectoryTests
     }
 
     [Fact]
+    public void An_organisations_certificate_serves_who_has_none_where_its_gateway_opens_mail()
+    {
+        var domain = Pki.Rsa("domain-confidentiality-authority@partner.example");
+        var expired = Pki.Rsa("carol@partner.example", options: new() { Until = Pki.Now.AddDays(-1) });
+        var options = new TrustOptions { HasDomainCertificate = a => a.Domain.ToString() == "partner.example" };
+        var directory = CertificateDirectory.Create([domain.Certificate, Good.Certificate, expired.Certificate], [Pki.Root], [Pki.Intermediate], options: options);
+        var dana = directory.Select(Sealed.Address("dana@partner.example"), Pki.Now);
+        Assert.Equal(domain.Certificate.Thumbprint, dana.Chosen!.Certificate.Thumbprint);
+        Assert.Contains("by the organisation's certificate", dana.Describe());
+        // His own comes first, and what is wrong with hers is told.
+        Assert.False(directory.Select(Sealed.Address(Bob), Pki.Now).IsOfDomain);
+        var carol = directory.Select(Sealed.Address("carol@partner.example"), Pki.Now);
+        Assert.True(carol.IsOfDomain);
+        Assert.Contains("expired", carol.Describe());
+        // Of no other domain, not where nobody said so, and not when it is revoked.
+        Assert.Null(directory.Select(Sealed.Address("dana@sub.partner.example"), Pki.Now).Chosen);
+        Assert.Null(CertificateDirectory.Create([domain.Certificate], [Pki.Root], [Pki.Intermediate]).Select(Sealed.Address("dana@partner.example"), Pki.Now).Chosen);
+        var revoked = CertificateDirectory.Create([domain.Certificate], [Pki.Root], [Pki.Intermediate], [Pki.Crl([domain.Certificate])], options);
+        Assert.Contains("revoked", revoked.Select(Sealed.Address("dana@partner.example"), Pki.Now).Describe());
+    }
+
+    [Fact]
     public void Revocation_holds_even_where_the_list_is_stale()
     {
         var (_, directory) = With(Good, RevocationPolicy.WhereKnown, Pki.Crl([Good.Certificate], Pki.Now.AddDays(-30), Pki.Now.AddDays(-20)));

@@ -224,6 +224,22 @@ public sealed class SmimeSealingTests
         Trust = CertificateDirectory.Create([], [Pki.Root]),
     };
 
+    [Fact]
+    public async Task A_partners_gateway_opens_what_its_domain_certificate_protects()
+    {
+        var gateway = Pki.Rsa("domain-confidentiality-authority@partner.example");
+        var bob = Pki.Rsa("bob@partner.example");
+        var directory = CertificateDirectory.Create(
+            [gateway.Certificate, bob.Certificate], [Pki.Root], [Pki.Intermediate],
+            options: new TrustOptions { HasDomainCertificate = a => a.Domain.ToString() == "partner.example" });
+        var outcome = await SealAsync(directory, "dana@partner.example", "erik@partner.example", "bob@partner.example");
+        Assert.Contains("dana@partner.example by the organisation's certificate", Assert.IsType<ProtectionOutcome.Ready>(outcome).Message.Record.Summary, StringComparison.Ordinal);
+        using var folder = new TempDirectory();
+        var mail = await Sealed.WriteAsync(outcome);
+        foreach (var reader in new[] { gateway, bob })
+            Assert.Contains("Grüße aus Köln.", Encoding.UTF8.GetString(await OpensslDecryptAsync(folder, mail, reader)), StringComparison.Ordinal);
+    }
+
     private static Task<ProtectionOutcome> SealAsync(IMailContent mail, string signer, bool gcm, Leaf recipient) =>
         SealAsync(mail, Directory([recipient], _ => gcm), signer, "bob@partner.example");
 

@@ -35,6 +35,9 @@ internal sealed record CertificatesConfiguration
 
     /// <summary>Whose owners are known to read AES-256-GCM.</summary>
     public ImmutableArray<AddressPattern> GcmReaders { get; init; } = [];
+
+    /// <summary>For whom the organisation's certificate serves where they have none.</summary>
+    public ImmutableArray<AddressPattern> DomainCertificates { get; init; } = [];
 }
 
 /// <summary>One certificate authority.</summary>

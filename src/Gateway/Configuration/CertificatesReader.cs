@@ -34,6 +34,7 @@ internal static class CertificatesReader
             WarnBefore = section.Optional<TimeSpan>("warn-before", ValueParsers.Duration, defaults.WarnBefore),
             MinimumRsaBits = section.Optional("minimum-rsa-bits", ValueParsers.Number(2048, 16384), defaults.MinimumRsaBits),
             GcmReaders = section.List<AddressPattern>("gcm-readers", MailValues.Pattern!, mayBeEmpty: true),
+            DomainCertificates = section.List<AddressPattern>("domain-certificates", MailValues.Pattern!, mayBeEmpty: true),
         };
     }
 

@@ -91,6 +91,7 @@ internal static class ConfigurationKeys
     [
         "recipients", "trust", "intermediates", "crls", "revocation", "grace", "wait", "authorities", "fetch", "notify", "warn-before", "minimum-rsa-bits",
         "gcm-readers",
+        "domain-certificates",
     ];
 
     /// <summary>Of one certificate authority.</summary>

@@ -29,6 +29,7 @@ internal static partial class ConfigurationMapping
         Revocation = new RevocationRules(
             configuration.Certificates.Revocation, configuration.Certificates.Authorities.Select(a => KeyValuePair.Create(a.Name, a.Rule))),
         MinimumRsaBits = configuration.Certificates.MinimumRsaBits,
+        HasDomainCertificate = address => configuration.Certificates.DomainCertificates.Any(p => p.Matches(address)),
         ReadsGcm = address => configuration.Certificates.GcmReaders.Any(p => p.Matches(address)),
     };
 

@@ -42,6 +42,9 @@ public sealed class CertificateCandidate
 /// <summary>Every certificate for a recipient, newest first, and the chosen one.</summary>
 public sealed record CertificateChoice(MailAddress Recipient, CertificateCandidate? Chosen, ImmutableArray<CertificateCandidate> Candidates)
 {
+    /// <summary>The chosen one is his organisation's: its gateway opens the mail, and not he himself (RFC 3183).</summary>
+    public bool IsOfDomain { get; init; }
+
     /// <summary>None is chosen, but one lacks nothing save news of its revocation: how long waiting for them makes sense. Null: it makes none.</summary>
     public TimeSpan? Wait => Chosen is null && Candidates.Where(c => c.Rejections.All(r => r.IsTemporary)).ToArray() is { Length: > 0 } hopeful
         ? hopeful.Max(c => c.Rejections.Min(r => r.Wait))
@@ -53,7 +56,7 @@ public sealed record CertificateChoice(MailAddress Recipient, CertificateCandida
         if (Candidates.IsEmpty)
             return $"There is no certificate for {Recipient}.";
         var text = new StringBuilder();
-        text.Append(Chosen is null ? $"No certificate for {Recipient} can be used." : $"For {Recipient}: {Chosen.Describe()}.");
+        text.Append(Chosen is null ? $"No certificate for {Recipient} can be used." : $"For {Recipient}{(IsOfDomain ? ", by the organisation's certificate, which its gateway opens" : "")}: {Chosen.Describe()}.");
         foreach (var candidate in Candidates.Where(c => !c.IsUsable))
             text.Append(CultureInfo.InvariantCulture, $" Not used: {candidate.Describe()}");
         return text.ToString();

@@ -22,6 +22,12 @@ public sealed record TrustOptions
     /// S/MIME capabilities needs no entry here.
     /// </summary>
     public Func<MailAddress, bool> ReadsGcm { get; init; } = static _ => false;
+
+    /// <summary>
+    /// Says of an address that its organisation opens mail for its people (RFC 3183 §3): where its owner has no certificate that can be used, the
+    /// organisation's own is taken.
+    /// </summary>
+    public Func<MailAddress, bool> HasDomainCertificate { get; init; } = static _ => false;
 }
 
 /// <summary>Where a directory is loaded from. Folders are read without their subfolders.</summary>
@@ -51,6 +57,9 @@ public sealed class CertificateDirectory
 {
     /// <summary>How long one validation serves.</summary>
     private const long SliceSeconds = 300;
+
+    /// <summary>RFC 3183 §4.1: the local part of the address in an organisation's certificate for encryption.</summary>
+    private const string DomainAuthority = "domain-confidentiality-authority";
 
     private readonly FrozenDictionary<MailAddress, ImmutableArray<RecipientCertificate>> _byAddress;
     private readonly ConcurrentDictionary<(MailAddress Recipient, long Slice), CertificateChoice> _choices = new();
@@ -127,10 +136,22 @@ public sealed class CertificateDirectory
         _byAddress.Values.SelectMany(entries => entries).Distinct()
             .Select(entry => (entry.Certificate, _paths.Validate(entry.Certificate, [], now)));
 
-    /// <summary>Judges every certificate that names the recipient; the newest valid one is chosen.</summary>
+    /// <summary>Judges every certificate that names the recipient; the newest valid one is chosen, else his organisation's where that opens mail for him.</summary>
     public CertificateChoice Select(MailAddress recipient, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(recipient);
+        var own = SelectFor(recipient, now);
+        if (own.Chosen is not null || !Options.HasDomainCertificate(recipient)
+            || !MailAddress.TryParse($"{DomainAuthority}@{recipient.Domain}", out var authority))
+        {
+            return own;
+        }
+        var domain = SelectFor(authority, now);
+        return new CertificateChoice(recipient, domain.Chosen, [.. own.Candidates, .. domain.Candidates]) { IsOfDomain = domain.Chosen is not null };
+    }
+
+    private CertificateChoice SelectFor(MailAddress recipient, DateTimeOffset now)
+    {
         // Not cached: senders choose these addresses, and the cache must not grow by their choice.
         if (!_byAddress.TryGetValue(recipient, out var entries))
             return new CertificateChoice(recipient, null, []);

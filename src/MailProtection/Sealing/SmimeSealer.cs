@@ -84,7 +84,7 @@ internal static class SmimeSealer
             text.Append("signed by its sender already, ");
         text.Append(gcm ? "AES-256-GCM" : "AES-256-CBC");
         foreach (var choice in choices)
-            text.Append(CultureInfo.InvariantCulture, $"; {choice.Recipient}: {choice.Chosen!.Describe()}");
+            text.Append(CultureInfo.InvariantCulture, $"; {choice.Recipient}{(choice.IsOfDomain ? " by the organisation's certificate" : "")}: {choice.Chosen!.Describe()}");
         return text.Append('.').ToString();
     }
 }
