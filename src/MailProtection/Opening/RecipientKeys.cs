@@ -150,7 +150,24 @@ internal static class RecipientKeys
             if (kdf is not { } hash || wrapLength == 0)
                 continue;
             foreach (var key in matches)
-                Try(() => Agree(key.Key, point, hash, wrapOid, wrapLength, wrapHasNull, ukm, wrapped), keyLength, found);
+                Try(() => AgreeEitherWay(key.Key, point, hash, wrapOid, wrapLength, wrapHasNull, ukm, wrapped), keyLength, found);
+        }
+    }
+
+    /// <summary>
+    /// The key derivation covers the wrap's identifier as it stands in the object (RFC 5753 §7.2). BouncyCastle's .NET library covers one with a NULL
+    /// though it writes none; the wrap's check tells which of the two it was.
+    /// </summary>
+    private static byte[] AgreeEitherWay(
+        AsymmetricAlgorithm key, byte[] point, HashAlgorithmName hash, string wrapOid, int wrapLength, bool wrapHasNull, byte[]? ukm, byte[] wrapped)
+    {
+        try
+        {
+            return Agree(key, point, hash, wrapOid, wrapLength, wrapHasNull, ukm, wrapped);
+        }
+        catch (InvalidCipherTextException)
+        {
+            return Agree(key, point, hash, wrapOid, wrapLength, !wrapHasNull, ukm, wrapped);
         }
     }
 
