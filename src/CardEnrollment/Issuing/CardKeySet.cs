@@ -59,11 +59,10 @@ internal sealed class CardKeySet(IIssuableCard card, TimeProvider time)
     public KeyRequest Request(CardUse use, string name)
     {
         using var key = Signer(use);
-        var (request, generator) = Draft(key, name);
-        return new KeyRequest(use, request.CreateSigningRequest(generator));
+        return Request(use, key, name);
     }
 
-    /// <summary>A request signed by a key that is not on a card.</summary>
+    /// <summary>A request signed by that key, which need not be on a card.</summary>
     public static KeyRequest Request(CardUse use, AsymmetricAlgorithm key, string name)
     {
         using var curve = key is ECDiffieHellman agreement ? ECDsa.Create(agreement.ExportParameters(true)) : null;

@@ -45,7 +45,7 @@ internal static class AuditCommands
         }, ct));
 
         var last = new Option<int>("--last") { Description = "How many lines, from the end.", DefaultValueFactory = _ => 20 };
-        var json = new Option<bool>("--json") { Description = "As JSON, for scripts." };
+        var json = CommonOptions.AsJson();
         var show = new Command("show", """
             Prints the last lines of the chain.
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using GatewaySecure.Gateway.Configuration;
@@ -33,6 +34,12 @@ internal static class CommonOptions
         Description = "The folder that holds spool, keys, database and certificates.",
         DefaultValueFactory = _ => Path.Combine("var", "gateway"),
     };
+
+    public static Option<bool> AsJson() => new("--json") { Description = "As JSON, for scripts." };
+
+    /// <summary>A moment as commands print it, in UTC.</summary>
+    /// <param name="none">Where there is none.</param>
+    public static string Time(DateTimeOffset? at, string none = "-") => at?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? none;
 
     /// <summary>Reads the configuration and prints all that is to be said about it; null where there is an error.</summary>
     public static GatewayConfiguration? Load(string file)

@@ -21,7 +21,7 @@ internal static class CrlCommands
     private static Command List()
     {
         var state = CommonOptions.State();
-        var json = new Option<bool>("--json") { Description = "As JSON, for scripts." };
+        var json = CommonOptions.AsJson();
         var command = new Command("list", """
             Lists the places where lists are fetched, with the last good list of each. Exit status 1 where one is out of date or was never had.
 
@@ -49,7 +49,7 @@ internal static class CrlCommands
     {
         var address = new Argument<string?>("ADDRESS") { Description = "As 'crl list' shows it; without it, all.", Arity = ArgumentArity.ZeroOrOne };
         var state = CommonOptions.State();
-        var json = new Option<bool>("--json") { Description = "As JSON, for scripts." };
+        var json = CommonOptions.AsJson();
         var command = new Command("refresh", """
             Has the running gateway fetch lists now.
 
@@ -102,8 +102,8 @@ internal static class CrlCommands
             return ShowSerial(list, serial);
         Console.WriteLine($"issuer       {new X500DistinguishedName(list.Issuer.Span).Name}");
         Console.WriteLine($"number       {list.Number?.ToString(CultureInfo.InvariantCulture) ?? "-"}{(list.IsDelta ? $", a delta on {list.BaseNumber}" : "")}");
-        Console.WriteLine($"this update  {Time(list.ThisUpdate)}");
-        Console.WriteLine($"next update  {Time(list.NextUpdate)}");
+        Console.WriteLine($"this update  {CommonOptions.Time(list.ThisUpdate)}");
+        Console.WriteLine($"next update  {CommonOptions.Time(list.NextUpdate)}");
         Console.WriteLine($"revoked      {list.Count}");
         if (list.Fault is { } fault)
             Console.WriteLine($"not used     {fault}");
@@ -117,7 +117,7 @@ internal static class CrlCommands
             Console.Error.WriteLine($"'{serial}' is no serial number: an even number of hexadecimal digits, as certificates show it.");
             return ExitCode.Problem;
         }
-        Console.WriteLine(list.Find(Convert.FromHexString(serial)) is { } entry ? $"revoked on {Time(entry.Since)}, reason {entry.Reason}" : "not in this list");
+        Console.WriteLine(list.Find(Convert.FromHexString(serial)) is { } entry ? $"revoked on {CommonOptions.Time(entry.Since)}, reason {entry.Reason}" : "not in this list");
         return ExitCode.Success;
     }
 
@@ -132,10 +132,8 @@ internal static class CrlCommands
         Console.WriteLine(state.Address);
         Console.WriteLine(state.ThisUpdate is null
             ? "  no list yet"
-            : $"  {state.Issuer}: number {state.Number ?? "-"}, {state.Entries} revoked, {(state.NextUpdate < now ? "ENDED" : "in force until")} {Time(state.NextUpdate)}");
+            : $"  {state.Issuer}: number {state.Number ?? "-"}, {state.Entries} revoked, {(state.NextUpdate < now ? "ENDED" : "in force until")} {CommonOptions.Time(state.NextUpdate)}");
         if (state.Problem is { } problem)
-            Console.WriteLine($"  PROBLEM since {Time(state.FailingSince)}, {state.Failures} times: {problem}");
+            Console.WriteLine($"  PROBLEM since {CommonOptions.Time(state.FailingSince)}, {state.Failures} times: {problem}");
     }
-
-    private static string Time(DateTimeOffset? at) => at?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "-";
 }

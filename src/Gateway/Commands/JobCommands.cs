@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using GatewaySecure.Gateway.Control;
 using GatewaySecure.Gateway.Hosting;
@@ -78,7 +77,7 @@ internal static class JobCommands
 
     private static Command List()
     {
-        var (state, json) = (CommonOptions.State(), Json());
+        var (state, json) = (CommonOptions.State(), CommonOptions.AsJson());
         var command = new Command("list", """
             Lists the jobs: when each runs next, when it ran last, and what came of it.
 
@@ -94,21 +93,17 @@ internal static class JobCommands
     private static Command Act(ControlVerb verb, string name, string description)
     {
         var job = new Argument<string>("JOB") { Description = "Its name, or how the names begin and a '*'." };
-        var (state, json) = (CommonOptions.State(), Json());
+        var (state, json) = (CommonOptions.State(), CommonOptions.AsJson());
         var command = new Command(name, description) { job, state, json };
         command.SetAction((parsed, ct) =>
             AskAsync(parsed.GetValue(state)!, new ControlRequest { Verb = verb, Job = parsed.GetValue(job) }, parsed.GetValue(json), ct));
         return command;
     }
 
-    private static Option<bool> Json() => new("--json") { Description = "As JSON, for scripts." };
-
     private static void Print(JobStatus job)
     {
-        var next = job.IsRunning ? "runs now" : job.IsPaused ? "paused" : $"next {Time(job.Next)}";
+        var next = job.IsRunning ? "runs now" : job.IsPaused ? "paused" : $"next {CommonOptions.Time(job.Next, "never")}";
         Console.WriteLine($"{job.Name}: {next}{(job.Failures > 1 ? $", failed {job.Failures} times" : "")}");
-        Console.WriteLine(job.LastRun is { } last ? $"  {Time(last)} {(job.LastSucceeded == true ? "" : "PROBLEM: ")}{job.LastText}" : $"  {job.Description} It has not run yet.");
+        Console.WriteLine(job.LastRun is { } last ? $"  {CommonOptions.Time(last)} {(job.LastSucceeded == true ? "" : "PROBLEM: ")}{job.LastText}" : $"  {job.Description} It has not run yet.");
     }
-
-    private static string Time(DateTimeOffset? at) => at?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "never";
 }

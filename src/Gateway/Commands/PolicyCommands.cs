@@ -17,7 +17,7 @@ internal static class PolicyCommands
     private static Command Check()
     {
         var file = new Argument<string>("FILE") { Description = "The configuration file." };
-        var json = new Option<bool>("--json") { Description = "As JSON, for scripts." };
+        var json = CommonOptions.AsJson();
         var check = new Command("check", """
             Finds everything that is wrong with a configuration, with line and key. Exit status 0: it can be used.
 
@@ -61,7 +61,7 @@ internal static class PolicyCommands
         };
         authenticated.AcceptOnlyFromAmong([.. AuthenticationVerdicts.Words.Select(w => w.Word)]);
         var outside = new Option<bool>("--outside") { Description = "As if it came from outside without authentication: always inbound." };
-        var json = new Option<bool>("--json") { Description = "As JSON, for scripts." };
+        var json = CommonOptions.AsJson();
         var explain = new Command("explain", """
             Says for each recipient which rule wins and why the others do not, and which certificate or ticket would be used.
 

@@ -25,7 +25,7 @@ internal sealed class QueueOptionSet
 
     public Option<string> Config { get; } = CommonOptions.Config();
 
-    public Option<bool> Json { get; } = new("--json") { Description = "As JSON, for scripts." };
+    public Option<bool> Json { get; } = CommonOptions.AsJson();
 
     public Option<bool> DryRun { get; } = new("--dry-run") { Description = "Only say what would be done." };
 

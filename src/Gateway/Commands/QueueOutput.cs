@@ -120,7 +120,7 @@ internal sealed class QueueOutput(ControlRequest request, bool json) : IAsyncDis
     {
         if (_shown != line.Id)
         {
-            _text.WriteLine($"{line.Id}, {line.Size} octets, accepted {Time(line.Accepted)} from {line.Peer}, sender {line.Sender}");
+            _text.WriteLine($"{line.Id}, {line.Size} octets, accepted {CommonOptions.Time(line.Accepted)} from {line.Peer}, sender {line.Sender}");
             if (!line.RemovedFields.IsEmpty)
                 _text.WriteLine($"  removed from its header: {string.Join(", ", line.RemovedFields)}");
         }
@@ -132,7 +132,7 @@ internal sealed class QueueOutput(ControlRequest request, bool json) : IAsyncDis
         if (line.Reason is not null)
             _text.WriteLine($"    {line.Reason}");
         if (line.NextAttempt is { } next)
-            _text.WriteLine($"    next attempt {Time(next)}");
+            _text.WriteLine($"    next attempt {CommonOptions.Time(next)}");
     }
 
     private void PrintRow(SummaryRow row)
@@ -145,10 +145,10 @@ internal sealed class QueueOutput(ControlRequest request, bool json) : IAsyncDis
 
     private void PrintRequest(LoweringRequest asked)
     {
-        _text.WriteLine($"Request {asked.Id} by {asked.By.Description}, {Time(asked.At)}, policy version {asked.PolicyVersion}:");
+        _text.WriteLine($"Request {asked.Id} by {asked.By.Description}, {CommonOptions.Time(asked.At)}, policy version {asked.PolicyVersion}:");
         foreach (var lowering in asked.Lowerings)
             _text.WriteLine($"  {lowering.Mail}  {lowering.Sender} → {lowering.Shown}");
-        _text.WriteLine($"  Another person lets it happen, until {Time(asked.Expires)}, with: gateway queue approve {asked.Id}");
+        _text.WriteLine($"  Another person lets it happen, until {CommonOptions.Time(asked.Expires)}, with: gateway queue approve {asked.Id}");
     }
 
     private static string Short(TimeSpan limit) => limit switch
@@ -157,6 +157,4 @@ internal sealed class QueueOutput(ControlRequest request, bool json) : IAsyncDis
         { TotalHours: >= 1 } => $"{limit.TotalHours:0}h",
         _ => $"{limit.TotalMinutes:0}m",
     };
-
-    private static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 }

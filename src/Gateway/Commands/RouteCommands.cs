@@ -21,7 +21,7 @@ internal static class RouteCommands
         var domain = new Argument<string>("DOMAIN") { Description = "A recipient's domain, or a whole address." };
         var config = CommonOptions.Config();
         var state = CommonOptions.State();
-        var json = new Option<bool>("--json") { Description = "As JSON, for scripts." };
+        var json = CommonOptions.AsJson();
         var show = new Command("show", """
             Says where mail for a domain would go now, under which TLS, and why: next hop, MX, DANE, MTA-STS.
             Exit status 0: it would go; 1: it would wait or be refused.

@@ -259,7 +259,7 @@ internal static class CaCommands
     private static AdministrationException NoCa() => new("There is no CA yet: make one with 'kdc ca init', or 'kdc ca request' and 'install'.");
 
     private static ICertificateStanding Standing(OperatorWork work, IssuingCa? ca) =>
-        new CardAuthority(ca?.Authority, work.OpenExternalCa()).Standing ?? throw NoCa();
+        work.StandingOf(ca) ?? throw NoCa();
 
     private static byte[] Der(byte[] request) =>
         PemEncoding.TryFind(Encoding.Latin1.GetString(request), out var fields)

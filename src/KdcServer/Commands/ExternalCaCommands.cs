@@ -53,49 +53,59 @@ internal static class ExternalCaCommands
             """, [files], async (parsed, work, cancellationToken) =>
         {
             var ca = Demand(work);
+            var waiting = (await WaitingAsync(work, cancellationToken)).ToDictionary(w => Convert.ToHexString(w.Key.PublicKey.Span));
             var (taken, refused) = (0, 0);
             foreach (var file in parsed.GetRequiredValue(files))
             {
                 foreach (var certificate in CertificateFiles.ParseCertificates(await File.ReadAllBytesAsync(file, cancellationToken)))
                 {
-                    var (line, isTaken) = await TakeAsync(ca, work, certificate, cancellationToken);
-                    taken += isTaken ? 1 : 0;
-                    refused += line is not null && !isTaken ? 1 : 0;
-                    if (line is not null)
-                        await (isTaken ? Console.Out : Console.Error).WriteLineAsync($"{file}: {line}");
+                    // Others, such as the CA's own, are passed over.
+                    var publicKey = Convert.ToHexString(certificate.PublicKey.ExportSubjectPublicKeyInfo());
+                    if (!waiting.TryGetValue(publicKey, out var request))
+                        continue;
+                    if (await TakeAsync(ca, work, certificate, request, cancellationToken) is { } refusal)
+                    {
+                        refused++;
+                        await Console.Error.WriteLineAsync($"{file}: not taken as {request.View.Use} of {request.View.Name}: {refusal}");
+                        continue;
+                    }
+                    taken++;
+                    waiting.Remove(publicKey);
+                    Console.WriteLine($"{file}: {request.View.Use} of {request.View.Name}, until {certificate.NotAfter.ToUniversalTime():yyyy-MM-dd}");
                 }
             }
             if (taken + refused == 0)
                 throw new AdministrationException("No certificate in it is for a key that waits; 'kdc ca requests' lists those.");
-            var left = (await WaitingAsync(work, cancellationToken)).Count;
-            Console.WriteLine(left == 0 ? "No request waits any more." : $"{left} requests wait.");
+            Console.WriteLine(waiting.Count == 0 ? "No request waits any more." : $"{waiting.Count} requests wait.");
             return refused == 0 ? ExitCode.Success : ExitCode.Problem;
         });
     }
 
-    /// <summary>No line where it is for no key that waits, such as the CA's own.</summary>
-    private static async Task<(string? Line, bool IsTaken)> TakeAsync(
-        ExternalAuthority ca, OperatorWork work, X509Certificate2 certificate, CancellationToken cancellationToken)
+    /// <returns>Null where it is on record now; else why not.</returns>
+    private static async Task<string?> TakeAsync(
+        ExternalAuthority ca, OperatorWork work, X509Certificate2 certificate, (CardRecord Card, CardKeyRecord Key, RequestView View) request, CancellationToken cancellationToken)
     {
-        var publicKey = certificate.PublicKey.ExportSubjectPublicKeyInfo();
         // Read anew: each certificate changes its card's record.
-        var (card, key, view) = (await WaitingAsync(work, cancellationToken)).FirstOrDefault(w => w.Key.PublicKey.Span.SequenceEqual(publicKey));
-        if (card is null)
-            return (null, false);
+        var card = await work.Keys.Database.Cards.FindAsync(request.Card.Id, cancellationToken);
+        var key = card?.Keys.FirstOrDefault(k => k.PublicKey.Span.SequenceEqual(request.Key.PublicKey.Span) && IsWaiting(k));
+        if (card is not { Standing: CardStanding.Issuing } || key is null)
+            return "The card's issuing went another way meanwhile.";
         try
         {
             var now = TimeProvider.System.GetUtcNow();
             var holder = await HolderAsync(work, card, cancellationToken);
             if (holder.Objection(now) is { } objection)
-                throw new CertificateRefusedException($"{holder.Name} {objection}.");
+                return $"{holder.Name} {objection}.";
             await ca.AcceptAsync(certificate, key.PublicKey, CardCertificates.OrderFor(card, key, holder, OperatorWork.Actor, now), cancellationToken);
-            return ($"{view.Use} of {view.Name}, until {certificate.NotAfter.ToUniversalTime():yyyy-MM-dd}", true);
+            return null;
         }
         catch (CertificateRefusedException e)
         {
-            return ($"not taken as {view.Use} of {view.Name}: {e.Message}", false);
+            return e.Message;
         }
     }
+
+    private static bool IsWaiting(CardKeyRecord key) => key is { Request.IsEmpty: false, Certificate: null };
 
     private static async Task<List<(CardRecord Card, CardKeyRecord Key, RequestView View)>> WaitingAsync(OperatorWork work, CancellationToken cancellationToken)
     {
@@ -103,7 +113,7 @@ internal static class ExternalCaCommands
         foreach (var card in await work.Keys.Database.Cards.InStandingAsync(CardStanding.Issuing, cancellationToken))
         {
             var holder = await HolderAsync(work, card, cancellationToken);
-            foreach (var key in card.Keys.Where(k => k is { Request.IsEmpty: false, Certificate: null }))
+            foreach (var key in card.Keys.Where(IsWaiting))
             {
                 var order = CardCertificates.OrderFor(card, key, holder, OperatorWork.Actor, TimeProvider.System.GetUtcNow());
                 found.Add((card, key, RequestView.Of(card, key, order)));

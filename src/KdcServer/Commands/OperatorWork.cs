@@ -6,6 +6,7 @@ using GatewaySecure.CertificateAuthority;
 using GatewaySecure.KdcCore;
 using GatewaySecure.KdcServer.Configuration;
 using GatewaySecure.KdcServer.Hosting;
+using GatewaySecure.KdcServer.Operators;
 
 namespace GatewaySecure.KdcServer.Commands;
 
@@ -55,6 +56,10 @@ internal sealed class OperatorWork : IAsyncDisposable
 
     /// <summary>Null where none is configured.</summary>
     public ExternalAuthority? OpenExternalCa() => Configuration.ExternalCa is { } file ? ExternalCa.Open(file, Keys, TimeProvider.System) : null;
+
+    /// <summary>Of whoever certifies here; null where nobody does.</summary>
+    /// <param name="ca">From <see cref="OpenCa"/>.</param>
+    public ICertificateStanding? StandingOf(IssuingCa? ca) => new CardAuthority(ca?.Authority, OpenExternalCa()).Standing;
 
     /// <summary>By id, by a mail address it holds now, or by the name of exactly one that is not deleted.</summary>
     /// <exception cref="AdministrationException">There is none, or more than one.</exception>

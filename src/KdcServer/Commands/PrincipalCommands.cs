@@ -34,13 +34,12 @@ internal static class PrincipalCommands
             var changed = await work(session, await session.FindAsync(given.Who, cancellationToken));
             Print(changed, given.Json);
             using var ca = session.OpenCa();
-            var external = session.OpenExternalCa();
-            if (new CardAuthority(ca?.Authority, external).Standing is { } standing
+            if (session.StandingOf(ca) is { } standing
                 && await HolderCertificates.FollowAsync(
                     changed, standing, session.Keys.Database.Certificates, OperatorWork.Actor, TimeProvider.System.GetUtcNow(), cancellationToken) is > 0 and var certificates
                 && !given.Json)
             {
-                Console.WriteLine($"  {certificates} of its certificates follow; {(external is null ? "the next CRL says so" : "tell your CA ('kdc ca list' shows the serial numbers)")}.");
+                Console.WriteLine($"  {certificates} of its certificates follow; {(session.Configuration.ExternalCa is null ? "the next CRL says so" : "tell your CA ('kdc ca list' shows the serial numbers)")}.");
             }
             return ExitCode.Success;
         }, cancellationToken);

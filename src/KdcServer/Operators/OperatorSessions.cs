@@ -210,10 +210,8 @@ internal sealed class OperatorSessions : IAsyncDisposable
         return await CertificateObjectionAsync(certificate, cancellationToken) is { } reason ? $"{char.ToLowerInvariant(reason[0])}{reason[1..].TrimEnd('.')}" : null;
     }
 
-    private async Task<string?> ObjectionAsync(Principal found, X509Certificate2 certificate, CancellationToken cancellationToken)
-    {
-        return found.Objection(_time.GetUtcNow()) is { } objection ? $"{found.Name} {objection}." : await CertificateObjectionAsync(certificate, cancellationToken);
-    }
+    private async Task<string?> ObjectionAsync(Principal found, X509Certificate2 certificate, CancellationToken cancellationToken) =>
+        found.Objection(_time.GetUtcNow()) is { } objection ? $"{found.Name} {objection}." : await CertificateObjectionAsync(certificate, cancellationToken);
 
     private async Task<string?> CertificateObjectionAsync(X509Certificate2 certificate, CancellationToken cancellationToken)
     {

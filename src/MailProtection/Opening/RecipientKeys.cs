@@ -150,24 +150,7 @@ internal static class RecipientKeys
             if (kdf is not { } hash || wrapLength == 0)
                 continue;
             foreach (var key in matches)
-                Try(() => AgreeEitherWay(key.Key, point, hash, wrapOid, wrapLength, wrapHasNull, ukm, wrapped), keyLength, found);
-        }
-    }
-
-    /// <summary>
-    /// The key derivation covers the wrap's identifier as it stands in the object (RFC 5753 §7.2). BouncyCastle's .NET library covers one with a NULL
-    /// though it writes none; the wrap's check tells which of the two it was.
-    /// </summary>
-    private static byte[] AgreeEitherWay(
-        AsymmetricAlgorithm key, byte[] point, HashAlgorithmName hash, string wrapOid, int wrapLength, bool wrapHasNull, byte[]? ukm, byte[] wrapped)
-    {
-        try
-        {
-            return Agree(key, point, hash, wrapOid, wrapLength, wrapHasNull, ukm, wrapped);
-        }
-        catch (InvalidCipherTextException)
-        {
-            return Agree(key, point, hash, wrapOid, wrapLength, !wrapHasNull, ukm, wrapped);
+                Try(() => Agree(key.Key, point, hash, wrapOid, wrapLength, wrapHasNull, ukm, wrapped), keyLength, found);
         }
     }
 
@@ -186,17 +169,30 @@ internal static class RecipientKeys
             Q = new ECPoint { X = point[1..(1 + size)], Y = point[(1 + size)..] },
         });
         using var publicKey = theirs.PublicKey;
-        byte[] Round(byte counter) =>
-            ours.DeriveKeyFromHash(publicKey, hash, null, KeyAgreement.KdfSuffix(wrapOid, wrapLength, ukm, wrapHasNull, counter));
-        // SHA-1 needs two rounds for more than 160 bits.
-        var kek = Round(1);
-        if (kek.Length < wrapLength)
-            kek = [.. kek, .. Round(2)];
-        kek = kek[..wrapLength];
-        var engine = new AesWrapEngine();
-        engine.Init(false, new KeyParameter(kek));
-        CryptographicOperations.ZeroMemory(kek);
-        return engine.Unwrap(wrapped, 0, wrapped.Length);
+        byte[] Unwrap(bool coversNull)
+        {
+            byte[] Round(byte counter) =>
+                ours.DeriveKeyFromHash(publicKey, hash, null, KeyAgreement.KdfSuffix(wrapOid, wrapLength, ukm, coversNull, counter));
+            // SHA-1 needs two rounds for more than 160 bits.
+            var kek = Round(1);
+            if (kek.Length < wrapLength)
+                kek = [.. kek, .. Round(2)];
+            kek = kek[..wrapLength];
+            var engine = new AesWrapEngine();
+            engine.Init(false, new KeyParameter(kek));
+            CryptographicOperations.ZeroMemory(kek);
+            return engine.Unwrap(wrapped, 0, wrapped.Length);
+        }
+        try
+        {
+            return Unwrap(wrapHasNull);
+        }
+        catch (InvalidCipherTextException)
+        {
+            // The derivation covers the wrap's identifier as it stands in the object (RFC 5753 §7.2). BouncyCastle's .NET library covers one with a
+            // NULL though it writes none; the wrap's own check tells which of the two it was.
+            return Unwrap(!wrapHasNull);
+        }
     }
 
     /// <summary>Reads a RecipientIdentifier or KeyAgreeRecipientIdentifier.</summary>
