@@ -40,6 +40,9 @@ public enum Evidence
 
     /// <summary>Claimed by a listed mail server, not proved.</summary>
     Relay = 3,
+
+    /// <summary>It came from outside the realm. The ticket's sender is the gateway that says so; the address is what the mail says (docs/adr/0006).</summary>
+    Outside = 4,
 }
 
 /// <summary>What a request for tickets led to: one for each recipient, or none at all.</summary>

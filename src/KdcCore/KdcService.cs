@@ -40,7 +40,8 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
             return $"{party.Address} is not known to the KDC any more.";
         if (principal.Objection(now) is { } objection)
             return $"{party.Address} {objection}.";
-        return principal.Holds(party.Address, now) ? null : $"{party.Address} does not belong to that user any more.";
+        // As a sender a gateway speaks of somebody outside, whose address nobody here holds.
+        return principal.Kind == PrincipalKind.Gateway || principal.Holds(party.Address, now) ? null : $"{party.Address} does not belong to that user any more.";
     }
 
     public async ValueTask<AddressPreview> PreviewAsync(MailAddress address, CancellationToken cancellationToken)
@@ -136,14 +137,17 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
         var now = Der.WholeSeconds(time.GetUtcNow());
         if (MayAsk(caller.Principal, body, now) is { } objection)
             return objection;
+        var fromOutside = body.Evidence == Evidence.Outside;
         var asked = body.Recipients.Insert(0, body.Sender);
         var found = await ports.Principals.FindByAddressesAsync(asked, time.GetUtcNow(), cancellationToken);
-        for (var i = 0; i < asked.Length; i++)
+        if (fromOutside && (found[0] is not null || await IsInsideAsync(body.Sender.Domain, cancellationToken)))
+            return new Answer.Refused($"{body.Sender} is of this realm: mail from outside can't be from there.", body.Sender);
+        for (var i = fromOutside ? 1 : 0; i < asked.Length; i++)
         {
             if (ObjectionTo(asked[i], found[i], needsKey: i > 0) is { } no)
                 return no;
         }
-        var sender = found[0]!;
+        var sender = fromOutside ? caller.Principal : found[0]!;
         var recipients = found[1..]!;
         if (recipients.DistinctBy(r => r!.Id).Count() != recipients.Length)
             return new Answer.Refused("The same recipient stands twice in the request.", null);
@@ -186,6 +190,8 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
                 return null;
             case PrincipalKind.Gateway when body.Evidence == Evidence.Card:
                 return new Answer.Refused("A gateway can't speak with the evidence of a user's card.", null);
+            case PrincipalKind.Gateway when body.Evidence == Evidence.Outside:
+                return null;
             case PrincipalKind.Gateway when !caller.SenderDomains.Contains(body.Sender.Domain):
                 return new Answer.Refused($"{body.Sender.Domain} is not a sender domain of this gateway.", body.Sender);
             case PrincipalKind.Gateway:
@@ -194,6 +200,9 @@ public sealed class KdcService(KdcOptions options, KdcPorts ports, TimeProvider 
                 return new Answer.Refused("An operator sends no mail.", null);
         }
     }
+
+    private async ValueTask<bool> IsInsideAsync(DomainName domain, CancellationToken cancellationToken) =>
+        domain.Ascii == options.Realm.Name || await ports.Principals.IsSenderDomainAsync(domain, cancellationToken);
 
     private Answer.Refused? ObjectionTo(MailAddress address, Principal? holder, bool needsKey)
     {

@@ -19,6 +19,9 @@ public interface IPrincipalStore
     /// <param name="certificate">SHA-256, 64 hexadecimal digits in upper case.</param>
     ValueTask<Principal?> FindByCertificateAsync(string certificate, PrincipalKind kind, CancellationToken cancellationToken);
 
+    /// <summary>Whether some gateway, of whatever standing, sends for this domain: then nobody in it is outside.</summary>
+    ValueTask<bool> IsSenderDomainAsync(DomainName domain, CancellationToken cancellationToken);
+
     /// <summary>The key under which the principal's addresses stand in the audit; null where it was thrown away.</summary>
     ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken);
 

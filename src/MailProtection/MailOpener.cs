@@ -22,6 +22,19 @@ public sealed class MailOpener(TimeProvider time)
         ArgumentNullException.ThrowIfNull(output);
         return new OpeningSession(message, keys, time).RunAsync(output, cancellationToken);
     }
+
+    /// <summary>
+    /// For a gateway: judges the signatures of a message, and takes its encryption off where it can. Only where the message itself is protected and not a part of
+    /// it; layer by layer, and signatures inside stay as they are.
+    /// </summary>
+    /// <exception cref="IOException">The content broke, or the HSM is away: nothing is known.</exception>
+    public ValueTask<UnwrappedMail> UnwrapAsync(IMailContent message, OpeningKeys keys, UnwrapOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        ArgumentNullException.ThrowIfNull(keys);
+        ArgumentNullException.ThrowIfNull(options);
+        return new OpeningSession(message, keys, time).UnwrapAsync(options, cancellationToken);
+    }
 }
 
 /// <summary>What the reader holds.</summary>

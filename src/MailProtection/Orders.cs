@@ -33,7 +33,14 @@ public sealed record KdcOrder(
     ImmutableArray<MailAddress> Recipients,
     Evidence Evidence,
     ITicketSource Tickets,
-    ReadOnlyMemory<byte>? KeptState);
+    ReadOnlyMemory<byte>? KeptState)
+{
+    /// <summary>
+    /// Of mail from outside: whole fields <c>Authentication-Results</c>, each with its line end, that stand inside where nobody else can put them. An attempt
+    /// that goes on with kept state says what the first one said.
+    /// </summary>
+    public ReadOnlyMemory<byte> Found { get; init; }
+}
 
 /// <summary>
 /// A signing key with its certificate. The key is an <see cref="RSA"/> or an <see cref="ECDsa"/>, may live in an HSM or card and

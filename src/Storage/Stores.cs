@@ -11,6 +11,7 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
     private readonly VersionedCache<PrincipalId, Principal?> _byId = new(version);
     private readonly VersionedCache<string, ImmutableArray<Principal>> _byAddress = new(version);
     private readonly VersionedCache<(string, PrincipalKind), Principal?> _byCertificate = new(version);
+    private readonly VersionedCache<DomainName, bool> _senderDomains = new(version);
     private readonly VersionedCache<PrincipalId, byte[]?> _auditKeys = new(version);
 
     public ValueTask<Principal?> FindAsync(PrincipalId id, CancellationToken cancellationToken) => _byId.GetAsync(id, async id =>
@@ -43,6 +44,13 @@ internal sealed class PrincipalStore(DbContextOptions<GatewayDbContext> options,
             return rows.Select(r => r.ToPrincipal())
                 .SingleOrDefault(p => p.Status != PrincipalStatus.Revoked && p.Certificates.Contains(certificate));
         });
+
+    public ValueTask<bool> IsSenderDomainAsync(DomainName domain, CancellationToken cancellationToken) => _senderDomains.GetAsync(domain, async domain =>
+    {
+        await using var db = new GatewayDbContext(options);
+        var rows = await db.Principals.AsNoTracking().Where(p => p.Kind == (int)PrincipalKind.Gateway).Select(p => p.SenderDomains).ToListAsync(cancellationToken);
+        return rows.Any(r => r.Split(' ').Contains(domain.Ascii));
+    });
 
     public ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken) => _auditKeys.GetAsync(id, async id =>
     {

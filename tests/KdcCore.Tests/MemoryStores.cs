@@ -32,6 +32,9 @@ internal sealed class MemoryStores : IPrincipalStore, IMasterKeyStore, IIssueRec
     public ValueTask<Principal?> FindByCertificateAsync(string certificate, PrincipalKind kind, CancellationToken cancellationToken) =>
         new(Principals.Values.SingleOrDefault(p => p.Kind == kind && p.Certificates.Contains(certificate) && p.Status != PrincipalStatus.Revoked));
 
+    public ValueTask<bool> IsSenderDomainAsync(DomainName domain, CancellationToken cancellationToken) =>
+        new(Principals.Values.Any(p => p.SenderDomains.Contains(domain)));
+
     public ValueTask<byte[]?> FindAuditKeyAsync(PrincipalId id, CancellationToken cancellationToken) => new(AuditKeys.GetValueOrDefault(id));
 
     public ValueTask<ImmutableArray<Principal>> ListAsync(CancellationToken cancellationToken) => new([.. Principals.Values]);

@@ -54,6 +54,32 @@ public sealed class RequestTests
     }
 
     [Fact]
+    public async Task Mail_from_outside_is_the_gateways_word_and_never_in_the_name_of_somebody_inside()
+    {
+        using var realm = await TestRealm.CreateAsync();
+        var client = await realm.GatewayClientAsync();
+        var order = TestRealm.Order("alice", Evidence.Outside, "bob");
+        var outside = MailAddress.Parse("carol@partner.example");
+        var granted = Assert.IsType<TicketOutcome.Granted>(await client.RequestAsync(order with { Sender = outside }, Cancel)).Grant;
+        var context = TicketContext.Decode(granted.Tickets[0].Context)!;
+        Assert.Equal((realm.Gateway, outside, Evidence.Outside), (context.Sender.Principal, context.Sender.Address, context.Evidence));
+        Assert.Null(await client.CheckStandingAsync(granted, Cancel));
+
+        // Alice is of the realm; nobody@example.org is in a sender domain; the last belongs to a principal elsewhere.
+        var elsewhere = MailAddress.Parse("dora@elsewhere.example");
+        await realm.Administration.CreateAsync(PrincipalKind.User, "dora", [elsewhere], [], null, Cancel);
+        foreach (var inside in new[] { TestRealm.At("alice"), TestRealm.At("nobody"), elsewhere })
+            Assert.Contains("is of this realm", await RefusalAsync(client, order with { Sender = inside }));
+        var branch = DomainName.Parse("branch.example");
+        await realm.Administration.EnsureGatewayAsync("second.example.org", [branch], Cancel);
+        Assert.Contains("is of this realm", await RefusalAsync(client, order with { Sender = MailAddress.Parse("x@branch.example") }));
+        Assert.Contains("no other", await RefusalAsync(realm.CardClient("alice"), order with { Sender = outside }));
+
+        await realm.Administration.SuspendAsync(realm.Gateway, "moved", Cancel);
+        Assert.Contains("is suspended", await client.CheckStandingAsync(granted, Cancel));
+    }
+
+    [Fact]
     public async Task An_unknown_recipient_or_one_without_a_card_refuses_the_whole_request_by_name()
     {
         using var realm = await TestRealm.CreateAsync();

@@ -8,6 +8,7 @@ namespace GatewaySecure.MailProtection.Tests;
 /// <summary>docs/formats/kdc-mail.md §4–6, both ways.</summary>
 public sealed class KdcMailTests
 {
+    private const string Signed = "From: alice@example.org\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n";
     private const string Mail = """
         Received: from a by b
         From: Alice <alice@example.org>
@@ -214,6 +215,36 @@ public sealed class KdcMailTests
         Assert.Contains(opened.Mail.Verdicts, v => v.Level == level && v.Text.Contains(word, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("smime=pass reason=\"Signed by alice@example.org: CN=Alice.\"", VerdictLevel.Good, "Signed by alice@example.org")]
+    [InlineData("smime=fail reason=\"The mail was changed.\"", VerdictLevel.Bad, "was changed")]
+    [InlineData("smime=policy reason=\"Signed by x@evil.example, but the mail says it is from alice@example.org.\"", VerdictLevel.Bad, "x@evil.example")]
+    [InlineData("smime=neutral reason=\"Encrypted, not signed.\"", VerdictLevel.Warning, "not proved")]
+    [InlineData("dmarc=pass header.from=example.org", VerdictLevel.Good, "DMARC")]
+    [InlineData("dmarc=fail header.from=example.org", VerdictLevel.Bad, "DMARC")]
+    [InlineData("none", VerdictLevel.Warning, "not proved")]
+    public async Task From_outside_the_gateway_says_what_it_found_and_nobody_else_does(string found, VerdictLevel level, string word)
+    {
+        const string Forged = "Authentication-Results: gateway.example.org; smime=pass reason=\"Forged.\"\n";
+        foreach (var mail in new[] { Forged + Mail, Forged + Signed })
+        {
+            var order = Order(MemoryMail.Of(mail), Evidence.Outside) with { Found = Encoding.ASCII.GetBytes($"Authentication-Results: gateway.example.org;\r\n\t{found}\r\n") };
+            var sealed_ = await new MailProtector(new FixedTime(Pki.Now)).SealKdcAsync(order, TestContext.Current.CancellationToken);
+            var (outcome, output) = await Sealed.OpenAsync(await Sealed.WriteAsync(sealed_), _kdc.KeysOf("bob@example.org"));
+            var opened = Assert.IsType<OpenOutcome.Opened>(outcome).Mail;
+            Assert.Null(opened.Sender);
+            Assert.Contains(opened.Verdicts, v => v.Text.StartsWith("The mail came from outside", StringComparison.Ordinal));
+            Assert.Contains(opened.Verdicts, v => v.Level == level && v.Text.Contains(word, StringComparison.Ordinal));
+            Assert.DoesNotContain(opened.Verdicts, v => v.Text.Contains("Forged", StringComparison.Ordinal));
+            Assert.DoesNotContain("Forged", Encoding.ASCII.GetString(output), StringComparison.Ordinal);
+        }
+        // In mail of the realm's own people the field means nothing, wherever it stands.
+        var own = Order(MemoryMail.Of(Mail), Evidence.Auth) with { Found = Encoding.ASCII.GetBytes(Forged.ReplaceLineEndings("\r\n")) };
+        var inside = await new MailProtector(new FixedTime(Pki.Now)).SealKdcAsync(own, TestContext.Current.CancellationToken);
+        var read = Assert.IsType<OpenOutcome.Opened>((await Sealed.OpenAsync(await Sealed.WriteAsync(inside), _kdc.KeysOf("bob@example.org"))).Outcome).Mail;
+        Assert.DoesNotContain(read.Verdicts, v => v.Text.Contains("Forged", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Ticket_far_from_the_date_only_warns()
     {
@@ -252,7 +283,6 @@ public sealed class KdcMailTests
     [Fact]
     public async Task Signed_entity_gets_the_random_line_and_nothing_else()
     {
-        const string Signed = "From: alice@example.org\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n";
         var (_, output) = await Sealed.OpenAsync(await Sealed.WriteAsync(await SealAsync(Signed)), _kdc.KeysOf("bob@example.org"));
         var text = Encoding.ASCII.GetString(output);
         Assert.Equal(Signed, text[(text.IndexOf("\r\n", StringComparison.Ordinal) + 2)..]);
@@ -291,9 +321,10 @@ public sealed class KdcMailTests
         SealAsync(MemoryMail.Of(mail), state, evidence, now ?? Pki.Now);
 
     private Task<ProtectionOutcome> SealAsync(IMailContent mail, ReadOnlyMemory<byte>? state, Evidence evidence, DateTimeOffset now) =>
-        new MailProtector(new FixedTime(now)).SealKdcAsync(
-            new KdcOrder(mail, Sealed.Address("alice@example.org"), [Sealed.Address("bob@example.org")], evidence, _kdc, state),
-            TestContext.Current.CancellationToken).AsTask();
+        new MailProtector(new FixedTime(now)).SealKdcAsync(Order(mail, evidence) with { KeptState = state }, TestContext.Current.CancellationToken).AsTask();
+
+    private KdcOrder Order(IMailContent mail, Evidence evidence) =>
+        new(mail, Sealed.Address("alice@example.org"), [Sealed.Address("bob@example.org")], evidence, _kdc, null);
 
     private sealed class FileMail(string path) : IMailContent
     {

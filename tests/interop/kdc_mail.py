@@ -38,7 +38,8 @@ ID_AES256_GCM = bytes.fromhex("060960864801650304012e")
 ID_TICKET_CONTEXT = bytes.fromhex("0615" + "6981b3fb95ebe5939aa995be81dab9c5dbabb87b01")
 ID_ENVELOPED_CONTEXT = ID_TICKET_CONTEXT[:-1] + b"\x02"
 ECDH_LABEL = b"GatewaySecure/kdc/ecdh/1"
-EVIDENCE = {1: "proved with the sender's card", 2: "the gateway authenticated this mailbox", 3: "claimed, not proved"}
+EVIDENCE = {1: "proved with the sender's card", 2: "the gateway authenticated this mailbox", 3: "claimed, not proved",
+            4: "came from outside, says the gateway"}
 
 
 class Refused(Exception):

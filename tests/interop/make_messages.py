@@ -120,7 +120,7 @@ def main():
         "no-recipient": ("Request", request(slot_kek, recipients=())),
         "1001-recipients": ("Request", request(slot_kek, recipients=[f"u{i}@example.org" for i in range(1001)])),
         "a-recipient-that-is-no-address": ("Request", request(slot_kek, recipients=["bob"])),
-        "unknown-evidence": ("Request", request(slot_kek, evidence=4)),
+        "unknown-evidence": ("Request", request(slot_kek, evidence=5)),
         "kvno-zero": ("Answer", context_of(0, challenge_context(kvno=0))),
         "an-unknown-answer": ("Answer", refusal(6, "What?")),
         "a-realm-in-capitals": ("ChallengeRequest", k.sequence(k.integer(1), k.utf8("Example.ORG"), k.octets(alice))),

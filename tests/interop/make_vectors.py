@@ -210,6 +210,13 @@ def evidence_relay(m):
     return whole(m.cms(e, [m.recipient_info(m.context(e, evidence=3))])), e
 
 
+@vector("opened", "From outside the realm; what the gateway found out stands first, below the random line.")
+def evidence_outside(m):
+    found = b"Authentication-Results: gateway.example.org;" + CRLF + b"\tsmime=pass reason=\"Signed by alice@example.org.\"" + CRLF
+    e = m.entity(sender=found + b"From: Alice <alice@example.org>" + CRLF)
+    return whole(m.cms(e, [m.recipient_info(m.context(e, evidence=4))])), e
+
+
 @vector("opened", "The address in the context is spelled in other letters.")
 def sender_in_capitals(m):
     e = m.entity()

@@ -74,13 +74,21 @@ internal sealed record KdcOpening(TicketContext? Context, ContentDecryption? Ent
     public IEnumerable<Verdict> Verdicts(HeaderBlock outer, DateTimeOffset now)
     {
         var issued = Context!.IssuedAt;
-        yield return new(VerdictLevel.Good, $"From {Context.Sender.Address}; nobody changed the mail on its way.");
-        yield return Context.Evidence switch
+        if (Context.Evidence == Evidence.Outside)
         {
-            Evidence.Card => new(VerdictLevel.Good, "The sender proved who they are with their card."),
-            Evidence.Auth => new(VerdictLevel.Good, "The sender's mail gateway authenticated this mailbox."),
-            _ => new(VerdictLevel.Warning, "The sender's name was claimed by another mail server and not proved."),
-        };
+            foreach (var verdict in OfOutside())
+                yield return verdict;
+        }
+        else
+        {
+            yield return new(VerdictLevel.Good, $"From {Context.Sender.Address}; nobody changed the mail on its way.");
+            yield return Context.Evidence switch
+            {
+                Evidence.Card => new(VerdictLevel.Good, "The sender proved who they are with their card."),
+                Evidence.Auth => new(VerdictLevel.Good, "The sender's mail gateway authenticated this mailbox."),
+                _ => new(VerdictLevel.Warning, "The sender's name was claimed by another mail server and not proved."),
+            };
+        }
         yield return new(VerdictLevel.Good, InWords($"The KDC issued the ticket on {issued.UtcDateTime:yyyy-MM-dd HH:mm} UTC."));
         if (MimeKit.Utils.DateUtils.TryParse(outer.First("Date")?.Value ?? "", out var date) && (date - issued).Duration() > FarFromDate)
         {
@@ -92,6 +100,18 @@ internal sealed record KdcOpening(TicketContext? Context, ContentDecryption? Ent
             yield return new(VerdictLevel.Warning, "By this computer's clock that lies in the future: the clock may be wrong.");
         if (!Context.Sender.Address.Equals(FromField.Single(outer, anyLineEnds: true).Address))
             yield return new(VerdictLevel.Warning, "Outside, where nothing is protected, the mail names another sender. The one inside counts.");
+    }
+
+    /// <summary>The gateway is the one who speaks: that nobody changed it since, and what it found out about the sender.</summary>
+    private IEnumerable<Verdict> OfOutside()
+    {
+        yield return new(VerdictLevel.Good, "The mail came from outside; nobody changed it since your organisation's mail gateway received it.");
+        var header = HeaderBlock.TryParse(Entity!.Peek(MaximumHeader), isWhole: true)!;
+        var found = header.Fields.Skip(1).TakeWhile(f => f.Is(ReceivedVerdict.FieldName)).SelectMany(f => ReceivedVerdict.Read(f.Value)).ToList();
+        foreach (var (level, text) in found)
+            yield return new(level, text);
+        if (!found.Any(v => v.Level == VerdictLevel.Good))
+            yield return new(VerdictLevel.Warning, $"Whether it really comes from {Context!.Sender.Address} is not proved.");
     }
 
     private static string InWords(FormattableString text) => FormattableString.Invariant(text);

@@ -7,7 +7,8 @@ namespace GatewaySecure.MailProtection.Opening;
 /// One reading of an entity from its first to its last octet: its SHA-256, and digests of a part of it. Reading to the end is what
 /// checks a tag or padding; comparing the SHA-256 when it is written later shows that it is still the same.
 /// </summary>
-internal sealed record Measurement(byte[] WholeSha256, IReadOnlyDictionary<HashAlgorithmName, byte[]> PartDigests)
+/// <param name="Length">In octets.</param>
+internal sealed record Measurement(long Length, byte[] WholeSha256, IReadOnlyDictionary<HashAlgorithmName, byte[]> PartDigests)
 {
     [SuppressMessage("Security", "CA5350", Justification = "SHA-1 is verified in old mail, with a warning; never produced.")]
     public static Measurement Take(OctetSource source, long partStart, long partEnd, IEnumerable<HashAlgorithmName> algorithms, bool canonical)
@@ -16,11 +17,11 @@ internal sealed record Measurement(byte[] WholeSha256, IReadOnlyDictionary<HashA
         var parts = algorithms.Distinct().ToDictionary(name => name, IncrementalHash.CreateHash);
         var lines = new byte[2 * 16 * 1024];
         var last = (byte)0;
+        long at = 0;
         try
         {
             using var stream = source.OpenRead();
             var buffer = new byte[16 * 1024];
-            long at = 0;
             int read;
             while ((read = stream.Read(buffer)) > 0)
             {
@@ -35,7 +36,7 @@ internal sealed record Measurement(byte[] WholeSha256, IReadOnlyDictionary<HashA
                 foreach (var digest in parts.Values)
                     digest.AppendData(part);
             }
-            return new Measurement(whole.GetHashAndReset(), parts.ToDictionary(p => p.Key, p => p.Value.GetHashAndReset()));
+            return new Measurement(at, whole.GetHashAndReset(), parts.ToDictionary(p => p.Key, p => p.Value.GetHashAndReset()));
         }
         finally
         {

@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using System.Formats.Asn1;
 using System.Security.Cryptography;
 using GatewaySecure.Addresses;
+using GatewaySecure.KdcCore;
 using GatewaySecure.MailProtection.Cms;
 using GatewaySecure.MailProtection.Mime;
 using GatewaySecure.MailProtection.Sealing;
@@ -10,7 +11,7 @@ using GatewaySecure.MailProtection.Sealing;
 namespace GatewaySecure.MailProtection.Opening;
 
 /// <summary>One mail being opened: takes off layer after layer, verifies each, and only then writes.</summary>
-internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, TimeProvider time)
+internal sealed partial class OpeningSession(IMailContent message, OpeningKeys keys, TimeProvider time)
 {
     /// <summary>The same for a wrong key, a wrong padding and a wrong tag: it must not tell which (RFC 5652 §14, RFC 3218).</summary>
     public const string DamagedText = "The mail can't be decrypted: it was damaged or changed on its way, or it was made for another key.";
@@ -19,16 +20,22 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
     private const int MaximumHeader = 1024 * 1024;
 
     private readonly List<Verdict> _verdicts = [];
+    private readonly List<SignatureFinding> _findings = [];
     private readonly List<ContentDecryption> _decryptions = [];
     private MailAuthor _author = new(null, null);
     private HeaderBlock _outer = HeaderBlock.TryParse(ReadOnlyMemory<byte>.Empty, isWhole: true)!;
+    private HeaderBlock? _payload;
     private OctetSource? _entity;
+    private ContentDecryption? _lastDecrypted;
     private KdcOpening? _kdc;
     private bool _encrypted;
     private bool _unauthenticated;
     private bool _entityIsMessage;
-    private int _signatures;
-    private int _trustedSignatures;
+    private bool _leavesEncrypted;
+
+    private int SignatureCount => _findings.Count;
+
+    private bool IsTrusted => _findings.Count > 0 && _findings.All(f => f.IsTrusted);
 
     public async ValueTask<OpenOutcome> RunAsync(Stream output, CancellationToken cancellationToken)
     {
@@ -38,8 +45,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         }
         finally
         {
-            foreach (var decryption in _decryptions)
-                decryption.ClearKey();
+            ClearKeys();
         }
     }
 
@@ -48,7 +54,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         OpenOutcome.Refused? refused;
         try
         {
-            refused = await OpenLayersAsync(cancellationToken);
+            refused = await OpenLayersAsync(ProtectedPart.Find(new ContentSource(message)), cancellationToken);
         }
         catch (Exception e) when (e is AsnContentException or EndOfStreamException || e is CryptographicException and not MasterKeyFault)
         {
@@ -70,18 +76,19 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
         {
             Method = _kdc is null ? "ca" : "kdc",
             WasEncrypted = _encrypted,
-            SignatureTrusted = _signatures > 0 && _signatures == _trustedSignatures,
+            SignatureTrusted = IsTrusted,
             Verdicts = [.. _verdicts],
-            Sender = _kdc?.Context!.Sender.Address ?? (_signatures > 0 && _signatures == _trustedSignatures ? _author.From : null),
+            Sender = _kdc is { Context: { Evidence: not Evidence.Outside } context } ? context.Sender.Address
+                : IsTrusted ? _author.From : null,
             IssuedAt = _kdc?.Context!.IssuedAt,
             TicketId = _kdc?.Context!.Id,
         });
     }
 
     /// <summary>Null where every layer was opened and verified and <see cref="_entity"/> is what to write.</summary>
-    private async ValueTask<OpenOutcome.Refused?> OpenLayersAsync(CancellationToken cancellationToken)
+    /// <param name="part">The outermost; null: nothing is protected.</param>
+    private async ValueTask<OpenOutcome.Refused?> OpenLayersAsync(ProtectedPart? part, CancellationToken cancellationToken)
     {
-        var part = ProtectedPart.Find(new ContentSource(message));
         if (part is null)
             return Refuse(OpenFailure.NotProtected, "Nothing in this mail is encrypted or signed.");
         _outer = part.MessageHeader;
@@ -115,13 +122,13 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
             var tookOffKdc = _kdc is not null && kdcBefore is null;
             part = NextLayer(tookOffKdc);
         }
-        if (_unauthenticated && _signatures == 0)
+        if (_unauthenticated && SignatureCount == 0)
         {
             _verdicts.Add(new(
                 VerdictLevel.Warning,
                 "The mail is encrypted in a way that does not show changes (CBC) and carries no signature: who wrote it, and what, is not proved."));
         }
-        else if (_kdc is null && _signatures == 0)
+        else if (_kdc is null && SignatureCount == 0)
         {
             _verdicts.Add(new(VerdictLevel.Warning, "The mail is encrypted but not signed: who wrote it is not proved."));
         }
@@ -144,7 +151,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
             // RFC 9788 §4.4: without a signature anybody may have written the inner From.
             if (!tookOffKdc && (inside.From is null || !inside.From.Equals(_author.From)))
                 _verdicts.Add(new(VerdictLevel.Bad, "Inside, the mail names another sender than outside, and nothing proves either."));
-            _outer = root.Header;
+            _outer = _payload = root.Header;
             _author = inside;
         }
         return ProtectedPart.AtRoot(_entity, root);
@@ -153,6 +160,8 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
     private async ValueTask<OpenOutcome.Refused?> DecryptAsync(ProtectedPart part, CancellationToken cancellationToken)
     {
         _encrypted = true;
+        if (_leavesEncrypted)
+            return Refuse(OpenFailure.NoKey, "The mail is encrypted, and its rule leaves that to its reader.");
         var cms = CmsObject.Read(part.Cms);
         // Not authenticated by anything, so only the one value that mail has is taken.
         if (cms.ContentType != Oids.Data)
@@ -191,7 +200,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
             _decryptions.Add(decryption);
             if (!Decrypts(decryption))
                 continue;
-            _entity = decryption;
+            _entity = _lastDecrypted = decryption;
             _unauthenticated |= !decryption.IsAuthenticated;
             if (decryption.IsOld)
                 _verdicts.Add(new(VerdictLevel.Warning, "The mail is encrypted with Triple-DES, which is out of date."));
@@ -223,7 +232,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
             return Refuse(OpenFailure.Damaged, "The mail says that it is signed, but its signature is malformed.");
         // RFC 9788: the header that the signature protects counts.
         if (content.Type["hp"] is not null)
-            _author = FromField.Author(content.Header);
+            _author = FromField.Author(_payload = content.Header);
         return Judge(cms, part.Message, content.Start, content.End);
     }
 
@@ -250,8 +259,7 @@ internal sealed class OpeningSession(IMailContent message, OpeningKeys keys, Tim
             if (canonical.All(f => !f.IsBroken))
                 findings = canonical;
         }
-        _signatures += findings.Count;
-        _trustedSignatures += findings.Count(f => f.IsTrusted);
+        _findings.AddRange(findings);
         _verdicts.AddRange(findings.Select(f => f.Verdict));
         return findings.FirstOrDefault(f => f.IsBroken) is { } broken ? Refuse(OpenFailure.Damaged, broken.Verdict.Text) : null;
     }

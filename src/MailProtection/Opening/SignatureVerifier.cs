@@ -13,7 +13,17 @@ namespace GatewaySecure.MailProtection.Opening;
 /// <summary>What came of one signer.</summary>
 /// <param name="IsBroken">The content or the signature was changed.</param>
 /// <param name="IsTrusted">It holds, its certificate is trusted, and it is the sender's or his organisation's.</param>
-internal sealed record SignatureFinding(bool IsBroken, bool IsTrusted, Verdict Verdict);
+internal sealed record SignatureFinding(bool IsBroken, bool IsTrusted, Verdict Verdict)
+{
+    /// <summary>Who signed, where the signature holds.</summary>
+    public X509Certificate2? Signer { get; init; }
+
+    /// <summary>Whether it is trusted may be known later: news of a revocation lack.</summary>
+    public bool IsUndecided { get; init; }
+
+    /// <summary>Its algorithms or its certificate can't be had: it could not be checked.</summary>
+    public bool IsUnreadable { get; init; }
+}
 
 /// <summary>
 /// Judges every signature of a SignedData: the mathematics, the certificate at our anchors, and whether the signer is who the mail says
@@ -78,21 +88,28 @@ internal sealed class SignatureVerifier
     private SignatureFinding Judge(
         Signer signer, IReadOnlyDictionary<HashAlgorithmName, byte[]> digests, MailAuthor author, CertificateDirectory? trust, DateTimeOffset now)
     {
-        var from = author.From;
         if (SignatureAlgorithms.HashName(signer.DigestOid) is not { } hash)
-            return Bad($"A signature could not be checked: its hash algorithm {signer.DigestOid} is not read.");
+            return Unreadable($"A signature could not be checked: its hash algorithm {signer.DigestOid} is not read.");
         var certificate = _certificates.FirstOrDefault(signer.IsBy);
         if (certificate is null)
-            return Bad("A signature could not be checked: its certificate did not come along.");
+            return Unreadable("A signature could not be checked: its certificate did not come along.");
         var who = $"{certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: false)} ({certificate.Subject})";
         var holds = Holds(signer, certificate, hash, digests[hash]);
         if (holds is null)
-            return Bad($"The signature of {who} could not be checked: its algorithm is not read.");
+            return Unreadable($"The signature of {who} could not be checked: its algorithm is not read.");
         if (holds == false)
             return new(true, false, new(VerdictLevel.Bad, $"The mail was changed after {who} signed it, or the signature is not theirs."));
 
-        if (WhyNotTrusted(certificate, signer.SigningTime, trust, now, out var weaknesses) is { } distrust)
-            return Bad($"The signature of {who} fits the mail, but its certificate is not trusted: {distrust}");
+        return Weigh(signer, certificate, who, hash, author, trust, now) with { Signer = certificate };
+    }
+
+    /// <summary>A signature that holds.</summary>
+    private SignatureFinding Weigh(
+        Signer signer, X509Certificate2 certificate, string who, HashAlgorithmName hash, MailAuthor author, CertificateDirectory? trust, DateTimeOffset now)
+    {
+        var from = author.From;
+        if (WhyNotTrusted(certificate, signer.SigningTime, trust, now, out var weaknesses, out var undecided) is { } distrust)
+            return Bad($"The signature of {who} fits the mail, but its certificate is not trusted: {distrust}") with { IsUndecided = undecided };
         if (from is null)
             return Bad($"{who} signed the mail, but it does not say clearly who it is from.");
         var addresses = CertificateAddresses.Of(certificate);
@@ -127,6 +144,8 @@ internal sealed class SignatureVerifier
 
     private static SignatureFinding Bad(string text) => new(false, false, new(VerdictLevel.Bad, text));
 
+    private static SignatureFinding Unreadable(string text) => Bad(text) with { IsUnreadable = true };
+
     /// <summary>Null: an algorithm that is not read.</summary>
     private bool? Holds(Signer signer, X509Certificate2 certificate, HashAlgorithmName hash, byte[] contentDigest)
     {
@@ -148,9 +167,10 @@ internal sealed class SignatureVerifier
     }
 
     private string? WhyNotTrusted(
-        X509Certificate2 certificate, DateTimeOffset? signingTime, CertificateDirectory? trust, DateTimeOffset now, out ImmutableArray<string> weaknesses)
+        X509Certificate2 certificate, DateTimeOffset? signingTime, CertificateDirectory? trust, DateTimeOffset now, out ImmutableArray<string> weaknesses,
+        out bool undecided)
     {
-        weaknesses = [];
+        (weaknesses, undecided) = ([], false);
         if (trust is null)
             return "no trust anchors are configured.";
         if (certificate.Extensions.OfType<X509KeyUsageExtension>().FirstOrDefault() is { } usage
@@ -168,6 +188,7 @@ internal sealed class SignatureVerifier
         if (!verdict.IsGood && signingTime is { } then && then < now && verdict.Rejections.All(r => r.Reason == RejectionReason.PathExpired))
             verdict = trust.ValidateSigner(certificate, _certificates, then, now);
         weaknesses = verdict.Weaknesses;
+        undecided = !verdict.IsGood && verdict.Rejections.All(r => r.IsTemporary);
         return verdict.IsGood ? null : string.Join(' ', verdict.Rejections.Select(r => r.Text));
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using GatewaySecure.MailProtection.Mime;
+using GatewaySecure.MailProtection.Opening;
 
 namespace GatewaySecure.MailProtection.Sealing;
 
@@ -34,10 +35,12 @@ internal static class HeaderProtection
     /// The header of the entity that will be encrypted: the random line, then the original fields. Unless the entity is signed already,
     /// its Content-Type says <c>hp="cipher"</c> and HP-Outer fields tell what shows outside.
     /// </summary>
-    public static byte[] InnerHeader(HeaderBlock original, ReadOnlySpan<byte> random)
+    /// <param name="found">Of mail from outside: whole fields with what was found out about it. Readers know them by their place.</param>
+    public static byte[] InnerHeader(HeaderBlock original, ReadOnlySpan<byte> random, ReadOnlySpan<byte> found = default)
     {
         var output = new ArrayBufferWriter<byte>(4096);
         Write(output, $"{RandomField}: {Convert.ToBase64String(random)}\r\n");
+        output.Write(found);
         var type = MediaType.Of(original);
         var untouched = type.SaysSigned || type["hp"] is not null;
         var typed = false;
@@ -71,10 +74,14 @@ internal static class HeaderProtection
         return output.WrittenSpan.ToArray();
     }
 
+    /// <summary>Says something of the mail, and not of its form or of who else got it.</summary>
+    public static bool IsAuthors(HeaderField field) => !IsStructural(field) && !IsNeverSent(field);
+
     private static bool IsStructural(HeaderField field) => field.IsContent || field.Is("MIME-Version");
 
     /// <summary>Blind copies; and fields that only this code may set, lest a sender sets them.</summary>
-    private static bool IsNeverSent(HeaderField field) => OuterHeader.IsBlindCopy(field) || field.Is(RandomField) || field.Is("HP-Outer");
+    private static bool IsNeverSent(HeaderField field) =>
+        OuterHeader.IsBlindCopy(field) || field.Is(RandomField) || field.Is("HP-Outer") || field.Is(ReceivedVerdict.FieldName);
 
     private static void WriteContentType(ArrayBufferWriter<byte> output, HeaderField field)
     {

@@ -40,7 +40,7 @@ internal static class KdcSealer
             return Ready(order, source, kept with { Grant = grant }, stateToKeep: order.KeptState);
         }
 
-        var innerHeader = kept?.InnerHeader ?? HeaderProtection.InnerHeader(source.Header, RandomNumberGenerator.GetBytes(32));
+        var innerHeader = kept?.InnerHeader ?? HeaderProtection.InnerHeader(source.Header, RandomNumberGenerator.GetBytes(32), order.Found.Span);
         var commitment = await CommitAsync(source, innerHeader, cancellationToken);
         if (kept is not null && !kept.Commitment.Span.SequenceEqual(commitment))
             return new ProtectionOutcome.Failed("The message is not the one of the earlier attempt.");
