@@ -26,6 +26,15 @@ internal sealed class HsmNamedKeys(TokenPool pool, HsmKeyFiles files)
         return new HsmRsa(pool, key.Label, key.PublicKey);
     }
 
+    public RSA OpeningRsa(string name)
+    {
+        KeyNames.Demand(name);
+        var key = Ensure(
+            $"opening-{name}.rsa", HsmTemplates.Deciphering,
+            (s, label) => GenerateRsa(s, 3072, new KeyTemplate(KeyUses.None) { Label = label, OnToken = true }, HsmTemplates.Deciphering));
+        return new HsmRsa(pool, key.Label, key.PublicKey);
+    }
+
     public ECDsa SigningEcdsa(string name)
     {
         KeyNames.Demand(name);

@@ -39,6 +39,9 @@ internal static class HsmTemplates
     /// <summary>A key pair's private half before it is wrapped for its rest outside; the copy that stays is not extractable.</summary>
     public static KeyTemplate Signing { get; } = new(KeyUses.Sign) { Extractable = true, WrapWithTrusted = true };
 
+    /// <summary>The same for a key that opens mail, and signs the request for its certificate.</summary>
+    public static KeyTemplate Deciphering { get; } = new(KeyUses.Decrypt | KeyUses.Sign) { Extractable = true, WrapWithTrusted = true };
+
     /// <summary>This vault's own transport key: opens what other vaults send, into keys that stay kept.</summary>
     public static KeyTemplate Receiving { get; } = new(KeyUses.Unwrap) { Extractable = true, WrapWithTrusted = true, Unwrapped = Kept };
 

@@ -154,6 +154,8 @@ public sealed class HsmVault : IKeyVault, IRewrappingVault
 
     public RSA OrganisationRsaKey(string name, int bits = 3072) => _named.SigningRsa(name, bits);
 
+    public RSA OrganisationOpeningKey(string name) => _named.OpeningRsa(name);
+
     public ECDsa OrganisationEcdsaKey(string name) => _named.SigningEcdsa(name);
 
     public bool IsCurrent(WrappedMasterKey key)

@@ -24,6 +24,10 @@ public interface IKeyVault : IMasterKeyVault, IMasterKeyReceiver, IEscrowVault, 
     /// <exception cref="IOException">The vault is away; the key's operations throw it too.</exception>
     RSA OrganisationRsaKey(string name, int bits = 3072);
 
+    /// <summary>The organisation's RSA-3072 key of that name that mail is encrypted to, made when first asked for; it signs the request for its certificate. The caller disposes it.</summary>
+    /// <exception cref="IOException">The vault is away; the key's operations throw it too.</exception>
+    RSA OrganisationOpeningKey(string name);
+
     /// <summary>The organisation's signing key of that name, ECDSA P-256, made when first asked for. The caller disposes it.</summary>
     /// <exception cref="IOException">The vault is away; the key's operations throw it too.</exception>
     ECDsa OrganisationEcdsaKey(string name);

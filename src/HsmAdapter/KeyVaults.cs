@@ -22,11 +22,9 @@ public static class KeyVaults
                 ? SoftwareVault.OpenOrCreate(stateDirectory)
                 : throw new InvalidDataException($"The keys of {stateDirectory} are in the HSM, {noted.Token}, but the configuration names a software vault. Keys don't move.");
         }
-        if (SoftwareVault.Exists(stateDirectory))
-            throw new InvalidDataException($"The keys of {stateDirectory} are in a software vault, for trials; keys don't move. Start with an empty state directory for the HSM.");
+        DemandNoSoftware(stateDirectory);
         var vault = HsmVault.Open(options, stateDirectory, time);
-        if (options != noted)
-            WriteNote(options, stateDirectory);
+        Settle(options, stateDirectory);
         return vault;
     }
 
@@ -47,7 +45,22 @@ public static class KeyVaults
         }
     }
 
-    internal static void WriteNote(HsmOptions options, string stateDirectory) => DurableFile.Replace(
+    /// <summary>Says in the directory that its keys are in that HSM: from now on no program makes software keys in it.</summary>
+    /// <exception cref="InvalidDataException">It has software keys.</exception>
+    public static void Settle(HsmOptions options, string stateDirectory)
+    {
+        DemandNoSoftware(stateDirectory);
+        if (options != ReadNote(stateDirectory))
+            WriteNote(options, stateDirectory);
+    }
+
+    private static void DemandNoSoftware(string stateDirectory)
+    {
+        if (SoftwareVault.Exists(stateDirectory))
+            throw new InvalidDataException($"The keys of {stateDirectory} are in a software vault, for trials; keys don't move. Start with an empty state directory for the HSM.");
+    }
+
+    private static void WriteNote(HsmOptions options, string stateDirectory) => DurableFile.Replace(
         NotePath(stateDirectory),
         JsonSerializer.SerializeToUtf8Bytes(
             new HsmNote(options.ModulePath, options.Token.Label, options.Token.Serial, options.PinFile, options.Sessions, options.KeptKeys), HsmNoteJson.Default.HsmNote));

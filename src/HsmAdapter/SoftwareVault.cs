@@ -76,6 +76,8 @@ public sealed class SoftwareVault : IKeyVault, IClearMasterKeyVault
         return (RSA)LoadOrStore(name, "rsa", rsa);
     }
 
+    public RSA OrganisationOpeningKey(string name) => (RSA)LoadOrStore($"opening-{name}", "rsa", RSA.Create(3072));
+
     /// <summary>The organisation's signing key of that name, ECDSA P-256, made when first asked for. The caller disposes it.</summary>
     public ECDsa OrganisationEcdsaKey(string name)
     {

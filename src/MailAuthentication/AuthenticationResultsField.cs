@@ -9,6 +9,9 @@ public static class AuthenticationResultsField
 
     private const int LongestReason = 120;
 
+    /// <summary>Of a reason that people are shown.</summary>
+    private const int LongestWords = 420;
+
     /// <summary>One field, folded, with its last line end. Holds printable ASCII only, whatever the mail said.</summary>
     /// <param name="serviceId">Our authserv-id.</param>
     public static byte[] Write(string serviceId, AuthenticationReport report, string? sender)
@@ -37,6 +40,24 @@ public static class AuthenticationResultsField
         return Encoding.ASCII.GetBytes(text.Append("\r\n").ToString());
     }
 
+    /// <summary>What one further method found, to stand behind what a field has already.</summary>
+    /// <param name="method">Such as <c>smime</c> (RFC 7281).</param>
+    /// <param name="properties">Such as <c>body.smime-identifier</c>; null values are left out.</param>
+    /// <returns>Folded, from its semicolon on, without a line end.</returns>
+    public static string Result(string method, string result, string reason, IEnumerable<(string Name, string? Value)> properties)
+    {
+        ArgumentNullException.ThrowIfNull(properties);
+        var text = new StringBuilder();
+        Begin(text, method, result, reason, LongestWords);
+        foreach (var (name, value) in properties)
+            Property(text, name, value is null ? null : Harmless(value, LongestReason));
+        return text.ToString();
+    }
+
+    /// <summary>A whole field with its last line end.</summary>
+    /// <param name="results">Of <see cref="Result"/>.</param>
+    public static string Whole(string serviceId, string results) => $"{Name}: {serviceId}{results}\r\n";
+
     /// <summary>True for a field that claims to be ours: its authserv-id is ours, or none that can be read (RFC 8601 §5).</summary>
     /// <param name="value">What stands behind the colon; may be folded.</param>
     public static bool ClaimsToBeOf(string serviceId, ReadOnlySpan<byte> value)
@@ -59,13 +80,19 @@ public static class AuthenticationResultsField
         return id.Length == 0 || id.TrimEnd('.').Equals(serviceId, StringComparison.OrdinalIgnoreCase);
     }
 
-    private static void Begin(StringBuilder text, string method, AuthenticationResult result, string reason)
+    private static void Begin(StringBuilder text, string method, AuthenticationResult result, string reason) =>
+        Begin(text, method, Word(result.ToString()), reason, LongestReason);
+
+    private static void Begin(StringBuilder text, string method, string result, string reason, int longest)
     {
-        text.Append(";\r\n\t").Append(method).Append('=').Append(Word(result.ToString()));
-        var harmless = string.Concat(reason.Take(LongestReason).Select(c => c is >= ' ' and <= '~' and not ('"' or '\\') ? c : '?'));
+        text.Append(";\r\n\t").Append(method).Append('=').Append(result);
+        var harmless = Harmless(reason, longest);
         if (harmless.Length > 0)
             text.Append("\r\n\t reason=\"").Append(harmless).Append('"');
     }
+
+    private static string Harmless(string text, int longest) =>
+        string.Concat(text.Take(longest).Select(c => c is >= ' ' and <= '~' and not ('"' or '\\') ? c : '?'));
 
     private static void Property(StringBuilder text, string name, string? value)
     {

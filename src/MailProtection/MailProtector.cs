@@ -50,9 +50,9 @@ public sealed class MailProtector(TimeProvider time)
     /// The same message with fields on top that speak of its octets as they leave, such as a DKIM signature: nothing below them changes.
     /// </summary>
     /// <param name="fields">Whole header fields in ASCII, each with its line end.</param>
-    /// <param name="note">One plain sentence for the record.</param>
+    /// <param name="note">One plain sentence for the record; null: nothing to tell.</param>
     /// <exception cref="ArgumentException">The octets are no header fields.</exception>
-    public SendableMessage PutOnTop(SendableMessage message, ReadOnlyMemory<byte> fields, string note)
+    public SendableMessage PutOnTop(SendableMessage message, ReadOnlyMemory<byte> fields, string? note)
     {
         ArgumentNullException.ThrowIfNull(message);
         var header = HeaderBlock.TryParse(fields, isWhole: true)!;
@@ -61,7 +61,7 @@ public sealed class MailProtector(TimeProvider time)
         return new SendableMessage(
             fields.Length + message.Length,
             message.MayHoldEightBit,
-            message.Record with { Summary = $"{message.Record.Summary} {note}" },
+            note is null ? message.Record : message.Record with { Summary = $"{message.Record.Summary} {note}" },
             async (destination, ct) =>
             {
                 await destination.WriteAsync(fields, ct);

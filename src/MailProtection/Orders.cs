@@ -22,14 +22,14 @@ public sealed record SmimeOrder(
 
 /// <summary>One KDC message for one set of recipients.</summary>
 /// <param name="Content">The message as it was accepted.</param>
-/// <param name="Sender">ID_A: must equal the single From address, or the order fails.</param>
+/// <param name="Sender">ID_A: must equal the single From address, or the order fails. Null: of mail from outside, whose From is taken.</param>
 /// <param name="Recipients">Everybody this copy goes to; a Bcc copy is an order of its own.</param>
 /// <param name="Evidence">How the sender's identity was established.</param>
 /// <param name="Tickets">Where tickets come from.</param>
 /// <param name="KeptState">What an earlier attempt gave to keep, or null.</param>
 public sealed record KdcOrder(
     IMailContent Content,
-    MailAddress Sender,
+    MailAddress? Sender,
     ImmutableArray<MailAddress> Recipients,
     Evidence Evidence,
     ITicketSource Tickets,

@@ -25,11 +25,14 @@ public sealed record Decision
     /// <summary>What becomes of TNEF before the mail is protected.</summary>
     public TnefHandling Tnef { get; init; }
 
+    /// <summary>What becomes of S/MIME before the mail is protected.</summary>
+    public SmimeHandling Smime { get; init; }
+
     /// <summary>One plain sentence for logs, holds and reports.</summary>
     public required string Reason { get; init; }
 
     /// <summary>What is to be done, without who decided it and why.</summary>
-    public RuleOutcome ToOutcome() => new(Action, Methods, WhenUnavailable, Tnef);
+    public RuleOutcome ToOutcome() => new(Action, Methods, WhenUnavailable, Tnef, Smime);
 }
 
 /// <summary>What a decision does with a recipient's mail.</summary>

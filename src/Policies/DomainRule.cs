@@ -26,28 +26,32 @@ public sealed record RuleOutcome(
     DecisionAction Action,
     ImmutableArray<ProtectionMethod> Methods,
     WhenUnavailable WhenUnavailable = WhenUnavailable.Hold,
-    TnefHandling Tnef = TnefHandling.Keep)
+    TnefHandling Tnef = TnefHandling.Keep,
+    SmimeHandling Smime = SmimeHandling.Leave)
 {
     public static RuleOutcome Protect(params ProtectionMethod[] methods) => new(DecisionAction.Protect, [.. methods]);
 
     internal string Canonical =>
-        $"{Action} {string.Join(',', Methods)} {WhenUnavailable}{(Tnef == TnefHandling.Keep ? "" : $" {Tnef}")}";
+        $"{Action} {string.Join(',', Methods)} {WhenUnavailable}{(Tnef == TnefHandling.Keep ? "" : $" {Tnef}")}{(Smime == SmimeHandling.Leave ? "" : $" S/MIME {Smime}")}";
+
+    /// <summary>What came encrypted goes on in clear.</summary>
+    public bool LaysOpen => Smime == SmimeHandling.Open && Methods.Contains(ProtectionMethod.Normal);
 
     /// <summary>
-    /// It protects no less than the other: neither in what it may end with nor in the best it tries. Holding lets nothing out, refusing
-    /// not even in.
+    /// It protects no less than the other: neither in what it may end with nor in the best it tries, and it lays nothing open that the other leaves closed.
+    /// Holding lets nothing out, refusing not even in.
     /// </summary>
     public bool IsAtLeast(RuleOutcome other)
     {
         ArgumentNullException.ThrowIfNull(other);
-        return Strength.Weakest >= other.Strength.Weakest && Strength.Best >= other.Strength.Best;
+        return Strength.Weakest >= other.Strength.Weakest && Strength.Best >= other.Strength.Best && (!LaysOpen || other.LaysOpen);
     }
 
     /// <summary>Word for word the same, order of methods included.</summary>
     public bool IsSameAs(RuleOutcome other)
     {
         ArgumentNullException.ThrowIfNull(other);
-        return Action == other.Action && WhenUnavailable == other.WhenUnavailable && Tnef == other.Tnef && Methods.SequenceEqual(other.Methods);
+        return Action == other.Action && WhenUnavailable == other.WhenUnavailable && Tnef == other.Tnef && Smime == other.Smime && Methods.SequenceEqual(other.Methods);
     }
 
     private (int Weakest, int Best) Strength => Action switch

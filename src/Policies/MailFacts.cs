@@ -75,6 +75,19 @@ public enum TnefHandling
     OpenIfPossible,
 }
 
+/// <summary>What becomes of S/MIME in mail that comes in.</summary>
+public enum SmimeHandling
+{
+    /// <summary>It passes untouched.</summary>
+    Leave,
+
+    /// <summary>Signatures are judged; nothing is opened.</summary>
+    Verify,
+
+    /// <summary>Signatures are judged, and what a key of the organisation opens goes on without its encryption, by the rule's method.</summary>
+    Open,
+}
+
 /// <summary>What happens where none of a rule's methods can be had. There is no "send in clear": a rule that wants that names <c>normal</c>.</summary>
 public enum WhenUnavailable
 {

@@ -11,6 +11,8 @@ public sealed record PolicyFinding(string Key, string Message, bool IsError, int
 /// <summary>Checks a policy as a whole and makes the snapshot. Finds everything at once.</summary>
 public static class PolicyCompiler
 {
+    private const string OnlyInbound = "is for rules with 'direction: inbound': what our own people encrypted is not opened here";
+
     /// <returns>The snapshot is null where a finding is an error.</returns>
     public static (PolicySnapshot? Snapshot, ImmutableArray<PolicyFinding> Findings) Compile(PolicySet set)
     {
@@ -25,6 +27,8 @@ public static class PolicyCompiler
             findings.AddRange(ofRule.Select(f => f with { RuleIndex = i }));
         }
         CheckOutcome("default", set.Default, findings);
+        if (set.Default.Smime != SmimeHandling.Leave)
+            findings.Add(new("default.smime", OnlyInbound, IsError: true));
         return (findings.Any(f => f.IsError) ? null : new PolicySnapshot(set), findings.ToImmutable());
     }
 
@@ -36,6 +40,11 @@ public static class PolicyCompiler
         if (set.Rules.Take(index).Any(r => r.Name.Equals(rule.Name, StringComparison.OrdinalIgnoreCase)))
             findings.Add(new($"{key}.name", $"'{rule.Name}' is the name of an earlier rule too", IsError: true));
         CheckOutcome(key, rule.Outcome, findings);
+        if (rule.Outcome.Smime != SmimeHandling.Leave
+            && !rule.Conditions.OfType<Condition.DirectionIs>().Any(d => d.AnyOf.All(a => a == Direction.Inbound)))
+            findings.Add(new($"{key}.smime", OnlyInbound, IsError: true));
+        if (rule.Outcome.LaysOpen)
+            findings.Add(new($"{key}.smime", $"'{rule.Name}' lets what came encrypted go on in clear: its method is normal", IsError: false));
         if (rule.IsExemption)
         {
             CheckExemption(set, rule, key, findings);

@@ -168,6 +168,7 @@ public static class PolicyEngine
             Methods = outcome.Methods,
             WhenUnavailable = outcome.WhenUnavailable,
             Tnef = outcome.Tnef,
+            Smime = outcome.Smime,
             Reason = $"{Shown(rule)}: {why}",
         };
     }

@@ -5,10 +5,10 @@ using System.Security.Cryptography;
 namespace GatewaySecure.SmartCard;
 
 /// <summary>
-/// RSA paddings of PKCS #1 v2.2 (RFC 8017) for cards that do the bare power only. Taking one off runs through the
+/// RSA paddings of PKCS #1 v2.2 (RFC 8017) for cards and tokens that do the bare power only, or whose word about a padding is not to be asked for. Taking one off runs through the
 /// whole block in the same way whatever it holds, and answers one exception for every fault.
 /// </summary>
-internal static class RsaPadding
+public static class RsaPadding
 {
     /// <summary>DigestInfo of a digest (RFC 8017 §9.2, step 2).</summary>
     /// <exception cref="CryptographicException">Not SHA-256, SHA-384 or SHA-512, or not their length.</exception>
@@ -141,5 +141,5 @@ internal static class RsaPadding
     /// <summary>All ones for zero, else zero.</summary>
     private static int IsZero(byte value) => (value - 1) >> 31;
 
-    private static CryptographicException Refused() => new("The card can't decipher this.");
+    private static CryptographicException Refused() => new("This can't be deciphered.");
 }

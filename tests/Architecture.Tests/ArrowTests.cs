@@ -24,7 +24,7 @@ public sealed class ArrowTests
         ["Cards"] = ["Pkcs11", "SmartCard", "VirtualCard"],
         ["MailRouting"] = ["Addresses", "Dns"],
         ["CertificateAuthority"] = ["Addresses", "KdcCore", "Trust"],
-        ["HsmAdapter"] = ["KdcCore", "Pkcs11", "Settings"],
+        ["HsmAdapter"] = ["KdcCore", "Pkcs11", "Settings", "SmartCard"],
         ["KdcTransport"] = ["Addresses", "KdcCore"],
         ["MailProtection"] = ["Addresses", "KdcCore", "Trust"],
         ["Storage"] = ["Addresses", "KdcCore"],

@@ -129,6 +129,54 @@ public sealed class HsmTests
             await AssertOpensAsync(cards["bob@example.org"], gateway, message.Content);
     }
 
+    [Fact]
+    public async Task Mail_to_the_organisation_is_opened_by_its_key_in_the_hsm_and_waits_while_that_is_away()
+    {
+        var token = await SoftHsm.Instance.CreateTokenAsync();
+        await using var sink = new SmtpSink(new SmtpSinkOptions { Keep = true });
+        using var directory = new TempDirectory();
+        using var carol = new OutsideSigner();
+        var pin = token.WritePin(directory["pin"]);
+        await using var gateway = new GatewayProcess(new GatewaySetup
+        {
+            NextHopPort = sink.Port,
+            Environment = SoftHsm.Instance.Environment,
+            RuleLines = ["- name: from outside", "  direction: inbound", "  smime: open", "  method: normal"],
+            More = $"vault:\n  kind: pkcs11\n  module: {SoftHsm.Module}\n  token: {token.Label}\n  pin-file: {pin}\n"
+                + $"opening:\n  keys:\n    - {{ certificate: {directory["org.pem"]} }}\n",
+        });
+        carol.TellAuthority(gateway);
+        (await VaultAsync(token, gateway, pin, ["init", "--threshold", "2", "--out", directory["shares"], .. People(directory)])).Checked();
+        // The command finds the HSM by the note that the vault's making left.
+        var request = await Tool.RunAsync(
+            Programs.Gateway, ["smime", "csr", "--for", "opening", "--domain", "example.org", "--state", gateway.State], environment: SoftHsm.Instance.Environment);
+        using var certificate = carol.Certify(request.Checked().Text);
+        await File.WriteAllTextAsync(directory["org.pem"], certificate.ExportCertificatePem(), Cancel);
+        await gateway.StartAsync();
+
+        var header = $"From: carol@partner.example\nTo: bob@example.org\nSubject: s\nMessage-ID: <{Mails.NewId()}>\n";
+        var mail = await carol.SignAndEncryptAsync(header, $"Content-Type: text/plain\r\n\r\n{Mails.Secret}\r\n", directory["org.pem"]);
+        foreach (var isAway in new[] { false, true })
+        {
+            if (isAway)
+                token.Remove();
+            using var talker = await SmtpTalker.GreetAsync(gateway.RelayPort, OutsideSigner.Peer);
+            Assert.StartsWith("250", await talker.DeliverAsync(OutsideSigner.Address, "bob@example.org", mail), StringComparison.Ordinal);
+            if (isAway)
+            {
+                await gateway.Child.WaitForLineAsync("The vault can't be used", TimeSpan.FromSeconds(30));
+                Assert.Single(sink.Messages);
+                token.Return();
+            }
+            await sink.WaitForAsync(isAway ? 2 : 1, TimeSpan.FromSeconds(40));
+        }
+        foreach (var message in sink.Messages)
+        {
+            Assert.True(Mails.TellsSecret(message.Content));
+            Assert.Contains("smime=pass", System.Text.Encoding.ASCII.GetString(message.Content), StringComparison.Ordinal);
+        }
+    }
+
     private static string[] Passphrases(TempDirectory directory) => [.. Officers.SelectMany(o =>
     {
         File.WriteAllText(directory[o], $"the passphrase of {o}\n");

@@ -210,6 +210,28 @@ public sealed class HsmVaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public void Opening_keys_decrypt_in_the_hsm_and_what_is_not_for_them_is_no_fault_of_the_hsm()
+    {
+        using var key = Vault.OrganisationOpeningKey("mail");
+        using var publicKey = RSA.Create(key.ExportParameters(false));
+        var before = Vault.Pool.Run(s => s);
+        foreach (var padding in new[] { RSAEncryptionPadding.Pkcs1, RSAEncryptionPadding.OaepSHA1, RSAEncryptionPadding.OaepSHA256, RSAEncryptionPadding.OaepSHA512 })
+        {
+            var encrypted = publicKey.Encrypt([1, 2, 3], padding);
+            Assert.Equal([1, 2, 3], key.Decrypt(encrypted, padding));
+            encrypted[^1] ^= 1;
+            Assert.Throws<CryptographicException>(() => key.Decrypt(encrypted, padding));
+            Assert.Throws<CryptographicException>(() => key.Decrypt([.. Enumerable.Repeat((byte)0xFF, encrypted.Length)], padding));
+            Assert.Throws<CryptographicException>(() => key.Decrypt(encrypted[1..], padding));
+        }
+        Assert.Same(before, Vault.Pool.Run(s => s));
+        Assert.Contains("BEGIN CERTIFICATE REQUEST", new CertificateRequest("CN=Org", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSigningRequestPem(), StringComparison.Ordinal);
+        _hsm.Close();
+        using var again = Vault.OrganisationOpeningKey("mail");
+        Assert.Equal(key.ExportSubjectPublicKeyInfo(), again.ExportSubjectPublicKeyInfo());
+    }
+
+    [Fact]
     public void A_signing_key_whose_making_was_interrupted_is_made_again_and_a_lost_file_costs_no_key()
     {
         Vault.Pool.Run(s => s.GenerateEc(

@@ -218,10 +218,10 @@ public sealed class KdcMailTests
     [Theory]
     [InlineData("smime=pass reason=\"Signed by alice@example.org: CN=Alice.\"", VerdictLevel.Good, "Signed by alice@example.org")]
     [InlineData("smime=fail reason=\"The mail was changed.\"", VerdictLevel.Bad, "was changed")]
-    [InlineData("smime=policy reason=\"Signed by x@evil.example, but the mail says it is from alice@example.org.\"", VerdictLevel.Bad, "x@evil.example")]
+    [InlineData("smime=policy reason=\"Signed by x@evil.example, but the mail says it is from alice@example.org.\"", VerdictLevel.Warning, "x@evil.example")]
     [InlineData("smime=neutral reason=\"Encrypted, not signed.\"", VerdictLevel.Warning, "not proved")]
     [InlineData("dmarc=pass header.from=example.org", VerdictLevel.Good, "DMARC")]
-    [InlineData("dmarc=fail header.from=example.org", VerdictLevel.Bad, "DMARC")]
+    [InlineData("dmarc=fail header.from=example.org", VerdictLevel.Warning, "DMARC")]
     [InlineData("none", VerdictLevel.Warning, "not proved")]
     public async Task From_outside_the_gateway_says_what_it_found_and_nobody_else_does(string found, VerdictLevel level, string word)
     {

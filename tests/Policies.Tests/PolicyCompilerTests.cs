@@ -33,6 +33,32 @@ public sealed class PolicyCompilerTests
     }
 
     [Fact]
+    public void Smime_is_opened_for_inbound_mail_alone_and_going_on_in_clear_is_warned_of()
+    {
+        var open = RuleOutcome.Protect(ProtectionMethod.Kdc) with { Smime = SmimeHandling.Open };
+        var inbound = new Condition.DirectionIs([Direction.Inbound]);
+        Assert.Empty(Findings(new DomainRule("a", [inbound], open)));
+        foreach (var rule in new[]
+        {
+            new DomainRule("a", [], open),
+            new DomainRule("a", [new Condition.DirectionIs([Direction.Inbound, Direction.Outbound])], open),
+            new DomainRule("a", [To("x.example")], open with { Smime = SmimeHandling.Verify }),
+        })
+        {
+            Assert.Equal(("rules[0].smime", true), Assert.Single(Findings(rule).Select(f => (f.Key, f.IsError))));
+        }
+        var clear = Assert.Single(Findings(new DomainRule("a", [inbound], open with { Methods = [ProtectionMethod.Normal] })));
+        Assert.Equal(("rules[0].smime", false), (clear.Key, clear.IsError));
+
+        // Whoever lays open what was left closed asks two people.
+        var closed = RuleOutcome.Protect(ProtectionMethod.Normal);
+        Assert.False((closed with { Smime = SmimeHandling.Open }).IsAtLeast(closed));
+        Assert.True(closed.IsAtLeast(closed with { Smime = SmimeHandling.Open }));
+        Assert.True(open.IsAtLeast(closed));
+        Assert.False(open.IsSameAs(open with { Smime = SmimeHandling.Leave }));
+    }
+
+    [Fact]
     public void Falling_back_to_clear_is_warned_of()
     {
         var finding = Assert.Single(Findings(new DomainRule("a", [], RuleOutcome.Protect(ProtectionMethod.Ca, ProtectionMethod.Normal))));

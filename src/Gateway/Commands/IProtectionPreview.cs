@@ -9,5 +9,5 @@ internal interface IProtectionPreview
 {
     /// <returns>One plain line each.</returns>
     ValueTask<ImmutableArray<string>> PreviewAsync(
-        ProtectionMethod method, MailAddress? sender, MailAddress recipient, CancellationToken cancellationToken);
+        ProtectionMethod method, Direction direction, MailAddress? sender, MailAddress recipient, CancellationToken cancellationToken);
 }

@@ -117,7 +117,7 @@ internal static class PolicyCommands
         });
         var uses = ImmutableArray.CreateBuilder<MethodPreview>();
         foreach (var method in explanation.Decision.Methods)
-            uses.Add(new MethodPreview(method, await look.PreviewAsync(method, sender, recipient, cancellationToken)));
+            uses.Add(new MethodPreview(method, await look.PreviewAsync(method, direction, sender, recipient, cancellationToken)));
         return new Answer(recipient.ToString(), direction, explanation.Decision, explanation.Rules, uses.ToImmutable());
     }
 
@@ -133,6 +133,8 @@ internal static class PolicyCommands
             Console.WriteLine($"  Outcome: {(answer.Decision.Action == DecisionAction.Reject ? "refused with 550" : "held for a person")}.");
             return;
         }
+        if (answer.Decision.Smime != SmimeHandling.Leave)
+            Console.WriteLine($"  S/MIME: {(answer.Decision.Smime == SmimeHandling.Open ? "signatures are judged, and what a key of 'opening' opens goes on without its encryption" : "signatures are judged, nothing is opened")}");
         foreach (var (method, lines) in answer.Uses)
             Console.WriteLine($"  {Word(method)}: {string.Join("; ", lines)}");
         Console.WriteLine($"  Outcome: {string.Join(", else ", answer.Decision.Methods.Select(Word))}"

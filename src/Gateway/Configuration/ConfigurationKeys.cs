@@ -29,6 +29,7 @@ internal static class ConfigurationKeys
         "tls-reports",
         "certificates",
         "signing",
+        "opening",
         "dkim",
         "arc",
         "scanners",
@@ -101,6 +102,10 @@ internal static class ConfigurationKeys
 
     public static readonly string[] Signing = ["sign", "certificate", "chain", "rsa-padding"];
 
+    public static readonly string[] Opening = ["keys", "unsigned", "subject-tag"];
+
+    public static readonly string[] OpeningKey = ["file", "passphrase-file", "certificate", "name"];
+
     public static readonly string[] Kdc = ["realm", "ticket-lifetime", "server", "trust", "client-certificate", "client-key", "timeout"];
 
     public static readonly string[] Queue =
@@ -133,7 +138,7 @@ internal static class ConfigurationKeys
 
     public static readonly string[] Limits = [.. ListenerLimits, "wrong-password-rate-per-address", "wrong-password-rate-per-user", "exempt-from", "drain-timeout"];
 
-    public static readonly string[] Outcome = ["method", "action", "when-unavailable", "tnef"];
+    public static readonly string[] Outcome = ["method", "action", "when-unavailable", "tnef", "smime"];
 
     public static readonly string[] Rule = ["name", "direction", "sender", "recipient", "authenticated", "subject", "header", "kind", "mandatory", "exempt", .. Outcome];
 
@@ -157,6 +162,8 @@ internal static class ConfigurationKeys
         ["authority"] = Authority,
         ["fetch"] = Fetch,
         ["signing"] = Signing,
+        ["opening"] = Opening,
+        ["openingKey"] = OpeningKey,
         ["kdc"] = Kdc,
         ["vault"] = [.. VaultSettings.Keys],
         ["queue"] = Queue,

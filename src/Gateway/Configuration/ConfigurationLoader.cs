@@ -43,6 +43,7 @@ internal static class ConfigurationLoader
             TlsReports = DnsReader.ReadReports(top),
             Certificates = CertificatesReader.Read(top),
             Signing = CertificatesReader.ReadSigning(top),
+            Opening = OpeningReader.Read(top),
             Kdc = KdcReader.Read(top, domains),
             Vault = VaultSettings.Read(top),
             Queue = queue,

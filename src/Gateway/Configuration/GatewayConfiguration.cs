@@ -63,6 +63,9 @@ internal sealed record GatewayConfiguration
 
     public SigningConfiguration Signing { get; init; } = new();
 
+    /// <summary>Null: nothing is opened.</summary>
+    public OpeningConfiguration? Opening { get; init; }
+
     public required KdcConfiguration Kdc { get; init; }
 
     public required VaultSettings Vault { get; init; }

@@ -23,6 +23,9 @@ internal static class PolicyReader
     private static readonly ValueParser<TnefHandling> Tnef = ValueParsers.Word(
         ("keep", TnefHandling.Keep), ("open", TnefHandling.Open), ("open-if-possible", TnefHandling.OpenIfPossible));
 
+    private static readonly ValueParser<SmimeHandling> Smime = ValueParsers.Word(
+        ("leave", SmimeHandling.Leave), ("verify", SmimeHandling.Verify), ("open", SmimeHandling.Open));
+
     private static readonly ValueParser<AuthenticationVerdict> Verdict = ValueParsers.Word([.. AuthenticationVerdicts.Words]);
 
     /// <summary>Null: hold or reject; else the method to fall back to.</summary>
@@ -41,6 +44,8 @@ internal static class PolicyReader
         var read = top.Sections("rules", ConfigurationKeys.Rule).Select(section => (Section: section, Rule: ReadRule(section))).ToList();
         foreach (var (section, _) in top.Has("authentication") ? [] : read.Where(r => r.Section.Has("authenticated")))
             section.Problem("authenticated", "needs the section 'authentication': without it no mail is examined");
+        foreach (var (section, _) in top.Has("opening") ? [] : read.Where(r => r.Rule?.Outcome.Smime == SmimeHandling.Open))
+            section.Problem("smime", "needs the section 'opening' with a key to open with");
         var rules = read.Where(r => r.Rule is not null).ToList();
         var (otherwise, ofDefault) = ReadDefault(top);
         if (ownDomains.IsEmpty)
@@ -120,7 +125,7 @@ internal static class PolicyReader
         }
         if (hasAction)
         {
-            foreach (var key in (string[])["when-unavailable", "tnef"])
+            foreach (var key in (string[])["when-unavailable", "tnef", "smime"])
             {
                 if (section.Has(key))
                     section.Problem(key, "has no meaning beside 'action'");
@@ -136,6 +141,7 @@ internal static class PolicyReader
             DecisionAction.Protect,
             another is { } method ? methods.Add(method) : methods,
             then,
-            section.Optional("tnef", Tnef, TnefHandling.Keep));
+            section.Optional("tnef", Tnef, TnefHandling.Keep),
+            section.Optional("smime", Smime, SmimeHandling.Leave));
     }
 }

@@ -12,6 +12,9 @@ namespace GatewaySecure.Gateway.Hosting;
 // What is asked about mail: where it comes from, what scanners say, and what is signed.
 internal static partial class ConfigurationMapping
 {
+    /// <summary>Our authserv-id (RFC 8601 §2.5).</summary>
+    public static string ServiceId(this GatewayConfiguration configuration) => configuration.Authentication?.ServiceId ?? configuration.HostName.Ascii;
+
     public static DnsResolver Resolver(this GatewayConfiguration configuration, TimeProvider time) =>
         new(new DnsResolverOptions { Servers = configuration.Dns.Resolvers, TrustAuthenticated = configuration.Dns.Trusted }, time);
 
@@ -20,7 +23,7 @@ internal static partial class ConfigurationMapping
             ? new SenderAuthentication(
                 new MailAuthenticator(dns, new MailAuthenticationOptions { TrustedSealers = authentication.TrustedSealers }, time),
                 new AuthenticationPolicy(
-                    authentication.ServiceId ?? configuration.HostName.Ascii, authentication.Dmarc, authentication.ExemptNetworks))
+                    configuration.ServiceId(), authentication.Dmarc, authentication.ExemptNetworks))
             : null;
 
     /// <param name="own">Is given what has to be disposed of at the end.</param>

@@ -146,7 +146,9 @@ internal sealed class GatewayServer : IAsyncDisposable
         var scan = Own(configuration.ContentScan(keys.Audit, time, logs.CreateLogger<ContentScan>()));
         var sealer = new MailProtector(time);
         var outgoing = new OutgoingSigner(sealer, configuration.DkimSigner(time, o => Own(o)), configuration.Policy, configuration.ArcSealer(time, o => Own(o)));
-        var protector = new ItemProtector(sealer, _certificates, keys.Signer, keys.Tickets, outgoing);
+        var forms = new MailForms(
+            new OpeningParts(new MailOpener(time), keys.Opening, configuration.Opening?.OpenUnsigned == true, configuration.Opening?.TagSubject == true), _certificates);
+        var protector = new ItemProtector(sealer, forms, _certificates, keys.Signer, keys.Tickets, outgoing, configuration.ServiceId());
         var work = new ItemWork(protector, resolver, reporter, configuration.Queue, time, logs.CreateLogger<ItemWork>(), scan);
         queue = Own(new QueueRunner(work, configuration.Queue, time, logs.CreateLogger<QueueRunner>()));
 

@@ -41,6 +41,9 @@ internal sealed class KeyServices : IAsyncDisposable
     /// <summary>Null where S/MIME mail is not to be signed.</summary>
     public required SmimeSigner? Signer { get; init; }
 
+    /// <summary>For protected mail from outside.</summary>
+    public required IReadOnlyList<SmimeKey> Opening { get; init; }
+
     public ISpoolKey Spool => new VaultSpoolKey(_vault.Spool);
 
     public MarkKey Marks => _vault.Marks;
@@ -58,6 +61,7 @@ internal sealed class KeyServices : IAsyncDisposable
         {
             database = await GatewayDatabase.OpenAsync(state.Database, cancellationToken);
             var signer = configuration.OpenSigner(vault, state, time.GetUtcNow());
+            var opening = OpeningKeyFiles.Load(configuration.Opening?.Keys ?? [], vault);
             if (configuration.Kdc.Server is { } elsewhere)
             {
                 var key = KdcAccess.ReadKey(configuration.Kdc.Realm, state);
@@ -67,6 +71,7 @@ internal sealed class KeyServices : IAsyncDisposable
                     Tickets = new KdcClient(
                         configuration.Kdc.Realm, key.Name.Principal, new VaultMasterKey(vault, key), server, server, time, key.Name.Kvno),
                     Signer = signer,
+                    Opening = opening,
                 };
             }
             var ports = database.PortsWith(vault) with { Realm = realm = new RealmKey(vault.OrganisationEcdsaKey("realm")) };
@@ -82,6 +87,7 @@ internal sealed class KeyServices : IAsyncDisposable
                 Tickets = new KdcClient(
                     configuration.Kdc.Realm, gateway.Id, await administration.UseKeyAsync(gateway.Id, cancellationToken), kdc, kdc, time),
                 Signer = signer,
+                Opening = opening,
             };
         }
         catch

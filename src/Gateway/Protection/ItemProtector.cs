@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
 using System.Data.Common;
 using System.Security.Cryptography;
+using System.Text;
 using GatewaySecure.Addresses;
 using GatewaySecure.Gateway.Spool;
 using GatewaySecure.KdcCore;
+using GatewaySecure.MailAuthentication;
 using GatewaySecure.MailProtection;
-using GatewaySecure.MailProtection.Tnef;
 using GatewaySecure.Policies;
 using GatewaySecure.Smtp;
 
@@ -13,24 +14,14 @@ namespace GatewaySecure.Gateway.Protection;
 
 /// <summary>Puts a spooled mail before the protector, with the organisation's signer, the certificates in use, and the KDC.</summary>
 internal sealed class ItemProtector(
-    MailProtector protector, CertificateWatch certificates, SmimeSigner? signer, ITicketSource tickets, OutgoingSigner outgoing)
+    MailProtector protector, MailForms forms, CertificateWatch certificates, SmimeSigner? signer, ITicketSource tickets, OutgoingSigner outgoing, string serviceId)
     : IItemProtector
 {
     /// <summary>The KDC's limit for one request (docs/formats/kdc-mail.md §7).</summary>
     private const int MaxTickets = 1000;
 
-    public async ValueTask<MailForm> OpenAsync(SpooledMail item, TnefHandling tnef, CancellationToken cancellationToken)
-    {
-        if (tnef == TnefHandling.Keep)
-            return new MailForm(item.Content);
-        return await TnefOpening.OpenAsync(item.Content, cancellationToken) switch
-        {
-            TnefOutcome.Opened opened => new MailForm(opened.Content, IsOpened: true, Note: opened.Summary),
-            TnefOutcome.Refused refused when tnef == TnefHandling.Open => new MailForm(item.Content, Refusal: refused.Reason),
-            TnefOutcome.Refused refused => new MailForm(item.Content, Note: $"TNEF stayed as it is: {refused.Reason}"),
-            _ => new MailForm(item.Content),
-        };
-    }
+    public ValueTask<MailForm> OpenAsync(SpooledMail item, Decision decision, CancellationToken cancellationToken) =>
+        forms.MakeAsync(item, decision, cancellationToken);
 
     public async ValueTask<ProtectionOutcome> ProtectAsync(
         SpooledMail item,
@@ -43,16 +34,17 @@ internal sealed class ItemProtector(
         if (form.Refusal is { } refusal)
             return new ProtectionOutcome.Failed(refusal);
         var addresses = recipients.Select(r => r.Address).ToImmutableArray();
-        var outcome = await ProtectAsync(item, form.Content, addresses, method, keptState, cancellationToken);
+        var outcome = await ProtectFormAsync(item, form, addresses, method, keptState, cancellationToken);
         if (outcome is not ProtectionOutcome.Ready ready)
             return outcome;
-        var signed = await outgoing.SignAsync(item, form.Content, addresses, ready.Message, cancellationToken);
-        return ready with { Message = form.Note is { } note ? signed.Noting(note) : signed };
+        var message = FoundIn(form) is { Length: > 0 } found && method != ProtectionMethod.Kdc ? protector.PutOnTop(ready.Message, found, note: null) : ready.Message;
+        message = await outgoing.SignAsync(item, form, addresses, message, cancellationToken);
+        return ready with { Message = form.Note is { } note ? message.Noting(note) : message };
     }
 
-    private async ValueTask<ProtectionOutcome> ProtectAsync(
+    private async ValueTask<ProtectionOutcome> ProtectFormAsync(
         SpooledMail item,
-        IMailContent content,
+        MailForm form,
         ImmutableArray<MailAddress> addresses,
         ProtectionMethod method,
         ReadOnlyMemory<byte>? keptState,
@@ -61,23 +53,28 @@ internal sealed class ItemProtector(
         switch (method)
         {
             case ProtectionMethod.Normal:
-                return protector.PassThrough(content, item.Mail.HoldsEightBit);
+                return protector.PassThrough(form.Content, form.Unwrapped?.Content is null ? item.Mail.HoldsEightBit : null);
             case ProtectionMethod.Ca:
-                return await protector.SealCaAsync(new SmimeOrder(content, addresses, signer, certificates.Current, item.Mail.AcceptedAt), cancellationToken);
+                return await protector.SealCaAsync(new SmimeOrder(form.Content, addresses, signer, certificates.Current, item.Mail.AcceptedAt), cancellationToken);
             case ProtectionMethod.Kdc:
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(method), method, "Not a method.");
         }
-        if (item.Mail.Envelope.Sender is not { } sender)
+        var fromInside = item.Mail.Session.FromInside;
+        var sender = fromInside ? item.Mail.Envelope.Sender : null;
+        if (fromInside && sender is null)
             return new ProtectionOutcome.Failed("Mail without a sender can't be KDC mail.");
-        if (EvidenceOf(item.Mail.Session.Evidence) is not { } evidence)
+        if (EvidenceOf(item.Mail.Session) is not { } evidence)
             return new ProtectionOutcome.Failed($"Nobody vouches for {sender}: the sender was not authenticated when the mail was submitted.");
         if (addresses.Length > MaxTickets)
             return new ProtectionOutcome.Failed($"KDC mail goes to at most {MaxTickets} recipients at once.");
         try
         {
-            var order = new KdcOrder(content, sender, addresses, evidence, tickets, keptState);
+            var order = new KdcOrder(form.Content, sender, addresses, evidence, tickets, keptState)
+            {
+                Found = fromInside ? default : (byte[])[.. FoundIn(form), .. Encoding.ASCII.GetBytes(item.Mail.OnTop ?? "")],
+            };
             return await protector.SealKdcAsync(order, cancellationToken);
         }
         catch (Exception e) when (e is DbException or CryptographicException)
@@ -87,8 +84,11 @@ internal sealed class ItemProtector(
         }
     }
 
-    private static Evidence? EvidenceOf(SenderEvidence evidence) => evidence switch
+    private byte[] FoundIn(MailForm form) => form.Found is { } found ? Encoding.ASCII.GetBytes(AuthenticationResultsField.Whole(serviceId, found)) : [];
+
+    private static Evidence? EvidenceOf(SessionFacts session) => session.Evidence switch
     {
+        _ when !session.FromInside => Evidence.Outside,
         SenderEvidence.Authenticated => Evidence.Auth,
         SenderEvidence.Relay => Evidence.Relay,
         _ => null,

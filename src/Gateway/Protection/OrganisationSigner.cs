@@ -65,19 +65,22 @@ internal static class OrganisationSigner
         return serial;
     }
 
-    private static CertificateRequest RequestFor(AsymmetricAlgorithm key, DomainName domain)
+    private static CertificateRequest RequestFor(AsymmetricAlgorithm key, DomainName domain) =>
+        RequestFor(key, domain, "domain-signing-authority", X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.NonRepudiation);
+
+    /// <param name="authority">RFC 3183 §4.1: the name by which readers know a domain's certificate from a person's.</param>
+    internal static CertificateRequest RequestFor(AsymmetricAlgorithm key, DomainName domain, string authority, X509KeyUsageFlags usage)
     {
         var name = new X500DistinguishedNameBuilder();
         name.AddOrganizationName(domain.Unicode);
-        // RFC 3183 §4.1: the name by which readers know a domain's signature from a person's.
-        name.AddCommonName("domain-signing-authority");
+        name.AddCommonName(authority);
         var request = key is RSA rsa
             ? new CertificateRequest(name.Build(), rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
             : new CertificateRequest(name.Build(), (ECDsa)key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
-        names.AddEmailAddress($"domain-signing-authority@{domain.Ascii}");
+        names.AddEmailAddress($"{authority}@{domain.Ascii}");
         request.CertificateExtensions.Add(names.Build());
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.NonRepudiation, critical: true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(usage, critical: true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.4")], critical: false));
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, critical: true));
         return request;

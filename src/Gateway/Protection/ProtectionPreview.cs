@@ -14,17 +14,18 @@ namespace GatewaySecure.Gateway.Protection;
 internal sealed class ProtectionPreview(GatewayConfiguration configuration, string? stateDirectory, TimeProvider time) : IProtectionPreview
 {
     public async ValueTask<ImmutableArray<string>> PreviewAsync(
-        ProtectionMethod method, MailAddress? sender, MailAddress recipient, CancellationToken cancellationToken)
+        ProtectionMethod method, Direction direction, MailAddress? sender, MailAddress recipient, CancellationToken cancellationToken)
     {
         if (method == ProtectionMethod.Normal)
             return ["goes as it is"];
         if (stateDirectory is null || !File.Exists(Path.Combine(stateDirectory, StateDirectory.DatabaseName)))
             return ["which certificate or ticket: give the gateway's state directory with --state to see it"];
-        if (method == ProtectionMethod.Kdc && sender is null)
-            return ["mail without a sender can't be KDC mail"];
-        return method == ProtectionMethod.Ca
-            ? PreviewCertificate(recipient)
-            : [await PreviewTicketAsync("sender", sender!, cancellationToken), await PreviewTicketAsync("recipient", recipient, cancellationToken)];
+        if (method == ProtectionMethod.Ca)
+            return PreviewCertificate(recipient);
+        var ticket = await PreviewTicketAsync("recipient", recipient, cancellationToken);
+        if (direction == Direction.Inbound)
+            return ["the gateway asks in its own name: the sender is outside", ticket];
+        return sender is null ? ["mail without a sender can't be KDC mail"] : [await PreviewTicketAsync("sender", sender, cancellationToken), ticket];
     }
 
     private ImmutableArray<string> PreviewCertificate(MailAddress recipient)

@@ -113,6 +113,7 @@ internal sealed class ItemWork(
                 r.Decision.Action,
                 r.Decision.WhenUnavailable,
                 r.Decision.Tnef,
+                r.Decision.Smime,
                 NextHop: nextHops.Resolve(RecipientOf(item, r.Index).Address),
                 Alone: item.Mail.Blind.Contains(r.Index) && r.Decision.Methods is not [ProtectionMethod.Normal] ? r.Index : -1))
             .Select(g => new Group(
@@ -157,23 +158,29 @@ internal sealed class ItemWork(
         switch (group.Decision.Action)
         {
             case DecisionAction.Reject:
-                return await SettledAsync(o => o.Fail(group.Indexes, $"refused by {group.Decision.Reason}"));
+                return await SettledAsync(group, o => o.Fail(group.Indexes, $"refused by {group.Decision.Reason}"), cancellationToken);
             case DecisionAction.Hold:
-                return await SettledAsync(o => o.Hold(group.Indexes, $"held by {group.Decision.Reason}", retryAt: null));
+                return await SettledAsync(group, o => o.Hold(group.Indexes, $"held by {group.Decision.Reason}", retryAt: null), cancellationToken);
         }
         MailForm form;
         try
         {
-            form = await protector.OpenAsync(group.Item, group.Decision.Tnef, cancellationToken);
+            form = await protector.OpenAsync(group.Item, group.Decision, cancellationToken);
         }
         catch (Exception e) when (IsTemporary(e, cancellationToken))
         {
-            return await SettledAsync(o => o.Defer(group.Indexes, e.Message, time.GetUtcNow(), options));
+            return await SettledAsync(group, o => o.Defer(group.Indexes, e.Message, time.GetUtcNow(), options), cancellationToken);
         }
+        using (form)
+            return await TryFormAsync(group, form, cancellationToken);
+    }
+
+    private async ValueTask<Attempt> TryFormAsync(Group group, MailForm form, CancellationToken cancellationToken)
+    {
         if (scan is not null)
         {
             if (await scan.ExamineAsync(group.Item, form, cancellationToken) is var scanned and not ScanOutcome.Clean)
-                return await SettledAsync(o => Apply(scanned, group.Indexes, o));
+                return await SettledAsync(group, o => Apply(scanned, group.Indexes, o), cancellationToken);
             form = scan.WithFields(group.Item, form);
         }
         var reasons = new List<string>();
@@ -184,26 +191,29 @@ internal sealed class ItemWork(
                 case ProtectionOutcome.Ready ready:
                     return await DeliverAsync(group, ready.Message, cancellationToken);
                 case ProtectionOutcome.Deferred deferred:
-                    return await SettledAsync(o => o.Defer(group.Indexes, deferred.Reason, time.GetUtcNow(), options));
+                    return await SettledAsync(group, o => o.Defer(group.Indexes, deferred.Reason, time.GetUtcNow(), options), cancellationToken);
                 case ProtectionOutcome.Failed failed:
                     reasons.Add($"{Word(method)}: {failed.Reason}");
                     break;
             }
         }
         var why = $"{group.Decision.Rule} wants {string.Join(" or ", group.Decision.Methods.Select(Word))}, which can't be had: {string.Join(' ', reasons)}";
-        return await SettledAsync(o =>
-        {
-            if (group.Decision.WhenUnavailable == WhenUnavailable.Reject)
-                o.Fail(group.Indexes, why);
-            else
-                o.Hold(group.Indexes, why, time.GetUtcNow() + options.RetryHeldAfter);
-        });
+        return await SettledAsync(
+            group,
+            o =>
+            {
+                if (group.Decision.WhenUnavailable == WhenUnavailable.Reject)
+                    o.Fail(group.Indexes, why);
+                else
+                    o.Hold(group.Indexes, why, time.GetUtcNow() + options.RetryHeldAfter);
+            },
+            cancellationToken);
+    }
 
-        async ValueTask<Attempt> SettledAsync(Action<Outcome> apply)
-        {
-            await SettleAsync(group.Item, apply, cancellationToken);
-            return new Attempt(WasTried: false, null);
-        }
+    private async ValueTask<Attempt> SettledAsync(Group group, Action<Outcome> apply, CancellationToken cancellationToken)
+    {
+        await SettleAsync(group.Item, apply, cancellationToken);
+        return new Attempt(WasTried: false, null);
     }
 
     private async ValueTask<ProtectionOutcome> ProtectAsync(Group group, MailForm form, ProtectionMethod method, CancellationToken cancellationToken)

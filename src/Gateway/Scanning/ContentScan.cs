@@ -21,7 +21,7 @@ internal sealed class ContentScan(
 
     public Task<ScanOutcome> ExamineAsync(SpooledMail item, MailForm form, CancellationToken cancellationToken) => scanners.IsEmpty
         ? Task.FromResult<ScanOutcome>(new ScanOutcome.Clean())
-        : _examinations.GetOrCreateValue(item).ExamineAsync(item, form.IsOpened, () => TakePastAsync(item, form, cancellationToken));
+        : _examinations.GetOrCreateValue(item).ExamineAsync(item, form.Kind, () => TakePastAsync(item, form, cancellationToken));
 
     public MailForm WithFields(SpooledMail item, MailForm form)
     {
@@ -120,28 +120,28 @@ internal sealed class ContentScan(
             item.Mail.Session.FromInside ? policy.DirectionOf(item.Mail.Envelope.Sender, r.Address) : Direction.Inbound));
 
     /// <summary>Another address is another scanner.</summary>
-    private static string KeyOf(Scanner scanner, MailForm form) => $"scan {scanner.Name} {scanner.Address}{(form.IsOpened ? " opened" : "")}";
+    private static string KeyOf(Scanner scanner, MailForm form) => $"scan {scanner.Name} {scanner.Address}{form.Kind}";
 
     /// <summary>What is known or being found out about one mail. Several lanes may ask at once. Thread-safe.</summary>
     private sealed class Examinations
     {
         private readonly Lock _gate = new();
-        private readonly Dictionary<bool, Task<ScanOutcome>> _underWay = [];
-        private readonly Dictionary<bool, (ScanOutcome Refusal, TimeSpan? ReleasedAt)> _refused = [];
+        private readonly Dictionary<string, Task<ScanOutcome>> _underWay = [];
+        private readonly Dictionary<string, (ScanOutcome Refusal, TimeSpan? ReleasedAt)> _refused = [];
 
-        public Task<ScanOutcome> ExamineAsync(SpooledMail item, bool isOpened, Func<Task<ScanOutcome>> examine)
+        public Task<ScanOutcome> ExamineAsync(SpooledMail item, string kind, Func<Task<ScanOutcome>> examine)
         {
             lock (_gate)
             {
-                if (_underWay.TryGetValue(isOpened, out var running))
+                if (_underWay.TryGetValue(kind, out var running))
                     return running;
-                if (_refused.TryGetValue(isOpened, out var before) && before.ReleasedAt == LastRelease(item))
+                if (_refused.TryGetValue(kind, out var before) && before.ReleasedAt == LastRelease(item))
                     return Task.FromResult(before.Refusal);
-                return _underWay[isOpened] = RunAsync(item, isOpened, examine);
+                return _underWay[kind] = RunAsync(item, kind, examine);
             }
         }
 
-        private async Task<ScanOutcome> RunAsync(SpooledMail item, bool isOpened, Func<Task<ScanOutcome>> examine)
+        private async Task<ScanOutcome> RunAsync(SpooledMail item, string kind, Func<Task<ScanOutcome>> examine)
         {
             // Not under the lock that its caller holds.
             await Task.Yield();
@@ -155,9 +155,9 @@ internal sealed class ContentScan(
             {
                 lock (_gate)
                 {
-                    _underWay.Remove(isOpened);
+                    _underWay.Remove(kind);
                     if (outcome is ScanOutcome.Hold or ScanOutcome.Refuse)
-                        _refused[isOpened] = (outcome, releasedAt);
+                        _refused[kind] = (outcome, releasedAt);
                 }
             }
         }

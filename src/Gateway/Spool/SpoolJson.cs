@@ -37,6 +37,7 @@ internal static class MailMetadata
         typeof(JsonStringEnumConverter<DecisionAction>),
         typeof(JsonStringEnumConverter<WhenUnavailable>),
         typeof(JsonStringEnumConverter<TnefHandling>),
+        typeof(JsonStringEnumConverter<SmimeHandling>),
     ])]
 [JsonSerializable(typeof(JournalEntry))]
 internal sealed partial class JournalJson : JsonSerializerContext;

@@ -35,6 +35,8 @@ internal static class VaultCommands
             if (Ceremony.HasVaultKey(options.HsmOf(parsed)))
                 throw new InvalidOperationException("The HSM has a vault key already; 'kdc vault rotate' makes the next version.");
             Make(options, parsed, parsed.GetValue(officers)!, parsed.GetValue(threshold), parsed.GetValue(folder)!);
+            // Commands that come before the first start find the HSM, and make no keys of software.
+            KeyVaults.Settle(options.HsmOf(parsed), options.StateOf(parsed));
             return Task.CompletedTask;
         }));
         return command;

@@ -260,7 +260,9 @@ internal sealed partial class OpeningSession(IMailContent message, OpeningKeys k
                 findings = canonical;
         }
         _findings.AddRange(findings);
-        _verdicts.AddRange(findings.Select(f => f.Verdict));
+        // Of mail from outside the gateway has judged it.
+        var isJudged = _kdc is { Context.Evidence: Evidence.Outside };
+        _verdicts.AddRange(findings.Select(f => f.IsUndecided && isJudged ? f.Verdict with { Level = VerdictLevel.Warning } : f.Verdict));
         return findings.FirstOrDefault(f => f.IsBroken) is { } broken ? Refuse(OpenFailure.Damaged, broken.Verdict.Text) : null;
     }
 

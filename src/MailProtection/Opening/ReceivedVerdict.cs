@@ -18,22 +18,23 @@ internal static class ReceivedVerdict
         {
             switch (result.Method, result.Result)
             {
-                case ("smime", "pass"):
-                    yield return new(VerdictLevel.Good, $"The gateway checked its signature: {result.Reason}");
-                    break;
-                case ("smime", "fail" or "policy" or "permerror"):
-                    yield return new(VerdictLevel.Bad, $"The gateway checked its signature: {result.Reason}");
-                    break;
                 case ("smime", not "none"):
-                    yield return new(VerdictLevel.Warning, $"The gateway checked its signature: {result.Reason}");
+                    yield return new(LevelOf(result.Result), $"The gateway checked its signature: {result.Reason}");
                     break;
                 case ("dmarc", "pass"):
                     yield return new(VerdictLevel.Good, "The domain that it says it is from stands behind it (DMARC).");
                     break;
                 case ("dmarc", "fail"):
-                    yield return new(VerdictLevel.Bad, "The domain that it says it is from does not stand behind it (DMARC).");
+                    yield return new(VerdictLevel.Warning, "The domain that it says it is from does not stand behind it (DMARC).");
                     break;
             }
         }
     }
+
+    private static VerdictLevel LevelOf(string result) => result switch
+    {
+        "pass" => VerdictLevel.Good,
+        "fail" => VerdictLevel.Bad,
+        _ => VerdictLevel.Warning,
+    };
 }

@@ -18,7 +18,7 @@ internal sealed record SignatureFinding(bool IsBroken, bool IsTrusted, Verdict V
     /// <summary>Who signed, where the signature holds.</summary>
     public X509Certificate2? Signer { get; init; }
 
-    /// <summary>Whether it is trusted may be known later: news of a revocation lack.</summary>
+    /// <summary>Whether it is trusted can't be known here and now: news of a revocation lack, or anchors altogether.</summary>
     public bool IsUndecided { get; init; }
 
     /// <summary>Its algorithms or its certificate can't be had: it could not be checked.</summary>
@@ -172,7 +172,10 @@ internal sealed class SignatureVerifier
     {
         (weaknesses, undecided) = ([], false);
         if (trust is null)
+        {
+            undecided = true;
             return "no trust anchors are configured.";
+        }
         if (certificate.Extensions.OfType<X509KeyUsageExtension>().FirstOrDefault() is { } usage
             && (usage.KeyUsages & (X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.NonRepudiation)) == 0)
         {

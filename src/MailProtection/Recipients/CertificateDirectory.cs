@@ -59,7 +59,7 @@ public sealed class CertificateDirectory
     private const long SliceSeconds = 300;
 
     /// <summary>RFC 3183 §4.1: the local part of the address in an organisation's certificate for encryption.</summary>
-    private const string DomainAuthority = "domain-confidentiality-authority";
+    public const string DomainAuthority = "domain-confidentiality-authority";
 
     private readonly FrozenDictionary<MailAddress, ImmutableArray<RecipientCertificate>> _byAddress;
     private readonly ConcurrentDictionary<(MailAddress Recipient, long Slice), CertificateChoice> _choices = new();

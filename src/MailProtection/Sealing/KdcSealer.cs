@@ -24,7 +24,7 @@ internal static class KdcSealer
         var (from, problem) = FromField.Single(source.Header);
         if (from is null)
             return new ProtectionOutcome.Failed(problem);
-        if (!from.Equals(order.Sender))
+        if (order.Sender is not null && !from.Equals(order.Sender))
         {
             return new ProtectionOutcome.Failed(
                 $"The message says it is from {from}, but it was sent by {order.Sender}: a ticket names one of them only.");
@@ -44,7 +44,7 @@ internal static class KdcSealer
         var commitment = await CommitAsync(source, innerHeader, cancellationToken);
         if (kept is not null && !kept.Commitment.Span.SequenceEqual(commitment))
             return new ProtectionOutcome.Failed("The message is not the one of the earlier attempt.");
-        var answer = await order.Tickets.RequestAsync(new TicketOrder(order.Sender, recipients, commitment, order.Evidence), cancellationToken);
+        var answer = await order.Tickets.RequestAsync(new TicketOrder(from, recipients, commitment, order.Evidence), cancellationToken);
         switch (answer)
         {
             case TicketOutcome.Refused refused:
@@ -163,7 +163,7 @@ internal static class KdcSealer
     private static string Summarize(KdcOrder order, HeaderBlock header, TicketGrant grant)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"KDC mail, AES-256-GCM, from {order.Sender} ({order.Evidence}), tickets of {grant.IssuedAt:u}");
+        text.Append(CultureInfo.InvariantCulture, $"KDC mail, AES-256-GCM, from {order.Sender?.ToString() ?? "outside"} ({order.Evidence}), tickets of {grant.IssuedAt:u}");
         foreach (var ticket in grant.Tickets)
             text.Append(CultureInfo.InvariantCulture, $"; {ticket.Recipient}: ticket {Convert.ToHexStringLower(ticket.Id.Span)}");
         text.Append('.');

@@ -8,7 +8,7 @@ namespace GatewaySecure.MailProtection.Tnef;
 internal sealed record Cut(long Start, long End, byte[] Put);
 
 /// <summary>A mail of which some pieces are others; the rest is read from where it lies, so its size does not matter.</summary>
-/// <param name="cuts">In the mail's order, apart from each other.</param>
+/// <param name="cuts">In the mail's order; none overlaps another.</param>
 internal sealed class SplicedContent(IMailContent original, IReadOnlyList<Cut> cuts) : IMailContent
 {
     public long Length { get; } = original.Length + cuts.Sum(c => c.Put.LongLength - (c.End - c.Start));
@@ -35,9 +35,12 @@ internal sealed class SplicedContent(IMailContent original, IReadOnlyList<Cut> c
 
         public override int Read(Span<byte> buffer)
         {
-            if (TryPut(buffer, out var put))
-                return put;
-            OctetSource.Skip(original, TakeSkip());
+            while (IsAtCut)
+            {
+                if (TryPut(buffer, out var put))
+                    return put;
+                OctetSource.Skip(original, TakeSkip());
+            }
             var read = original.Read(buffer[..LimitOf(buffer.Length)]);
             _at += read;
             return read;
@@ -45,9 +48,12 @@ internal sealed class SplicedContent(IMailContent original, IReadOnlyList<Cut> c
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            if (TryPut(buffer.Span, out var put))
-                return put;
-            await SkipAsync(original, TakeSkip(), cancellationToken);
+            while (IsAtCut)
+            {
+                if (TryPut(buffer.Span, out var put))
+                    return put;
+                await SkipAsync(original, TakeSkip(), cancellationToken);
+            }
             var read = await original.ReadAsync(buffer[..LimitOf(buffer.Length)], cancellationToken);
             _at += read;
             return read;
@@ -63,10 +69,12 @@ internal sealed class SplicedContent(IMailContent original, IReadOnlyList<Cut> c
             base.Dispose(disposing);
         }
 
+        private bool IsAtCut => _cut < cuts.Count && _at == cuts[_cut].Start;
+
         private bool TryPut(Span<byte> buffer, out int count)
         {
             count = 0;
-            if (_cut >= cuts.Count || _at != cuts[_cut].Start || _put >= cuts[_cut].Put.Length)
+            if (_put >= cuts[_cut].Put.Length)
                 return false;
             var rest = cuts[_cut].Put.AsSpan(_put);
             count = Math.Min(rest.Length, buffer.Length);
@@ -78,8 +86,6 @@ internal sealed class SplicedContent(IMailContent original, IReadOnlyList<Cut> c
         /// <summary>At a cut that was put: so many octets of the original go.</summary>
         private long TakeSkip()
         {
-            if (_cut >= cuts.Count || _at != cuts[_cut].Start)
-                return 0;
             var skip = cuts[_cut].End - _at;
             _at = cuts[_cut].End;
             (_cut, _put) = (_cut + 1, 0);

@@ -186,7 +186,7 @@ internal sealed class ScriptedProtector(TimeProvider time) : IItemProtector
 
     public List<(ProtectionMethod Method, byte[]? Kept)> Asked { get; } = [];
 
-    public ValueTask<MailForm> OpenAsync(SpooledMail item, TnefHandling tnef, CancellationToken cancellationToken) => ValueTask.FromResult(new MailForm(item.Content));
+    public ValueTask<MailForm> OpenAsync(SpooledMail item, Decision decision, CancellationToken cancellationToken) => ValueTask.FromResult(new MailForm(item.Content));
 
     public ValueTask<ProtectionOutcome> ProtectAsync(
         SpooledMail item, MailForm form, ImmutableArray<EnvelopeRecipient> recipients, ProtectionMethod method, ReadOnlyMemory<byte>? keptState, CancellationToken cancellationToken)

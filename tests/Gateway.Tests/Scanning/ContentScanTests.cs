@@ -75,7 +75,7 @@ public sealed class ContentScanTests : IAsyncLifetime
     {
         var item = await PutAsync("describe");
         var accepted = new MailForm(item.Content);
-        var opened = new MailForm(new ContentWithTop("X-Test: describe\r\nX-Opened: yes\r\n"u8.ToArray(), item.Content), IsOpened: true);
+        var opened = new MailForm(new ContentWithTop("X-Test: describe\r\nX-Opened: yes\r\n"u8.ToArray(), item.Content), Kind: " opened");
         await _scan.ExamineAsync(item, accepted, Cancel);
         Assert.Same(opened, _scan.WithFields(item, opened));
         await _scan.ExamineAsync(item, opened, Cancel);
